@@ -1,0 +1,13 @@
+# Integration tests: Python standard library programs that start the real binaries.
+file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/integration/test_*.py
+  ${CMAKE_CURRENT_SOURCE_DIR}/netns/test_*.py ${CMAKE_CURRENT_SOURCE_DIR}/api/test_*.py)
+foreach(script ${scripts})
+  get_filename_component(name ${script} NAME_WE)
+  get_filename_component(folder ${script} DIRECTORY)
+  get_filename_component(folder ${folder} NAME)
+  string(REPLACE "test_" "" name ${name})
+  add_test(NAME ${folder}_${name} COMMAND /usr/bin/python3 -B ${script} -v)
+  # Exit 77 says "skipped", with the reason on the line that starts with SKIPPED.
+  set_tests_properties(${folder}_${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77
+    ENVIRONMENT "PINNACE_BIN=${CMAKE_BINARY_DIR}/bin;PINNACE_SOURCE=${CMAKE_SOURCE_DIR};PINNACE_BUILD=${CMAKE_BINARY_DIR}")
+endforeach()
