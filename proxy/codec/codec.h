@@ -1,0 +1,96 @@
+// HTTP codecs: bytes <-> streams, on both sides of the proxy.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include <absl/strings/string_view.h>
+
+#include "proxy/http/stream.h"
+#include "proxy/net/connection.h"
+
+namespace proxy {
+
+// Finite by default; each is answered as named and counted by the codec's user.
+struct CodecLimits {
+  uint32_t head_bytes_max = 60 * 1024;       // 431; 414 if the request line alone is longer.
+  uint32_t header_count_max = 100;           // 431.
+  uint32_t concurrent_streams_max = 1024;    // HTTP/2: REFUSED_STREAM beyond.
+  uint32_t stream_window_bytes = 256 * 1024;
+  uint32_t connection_window_bytes = 1024 * 1024;
+  uint32_t stream_buffer_bytes_max = 256 * 1024;  // HTTP/2: high mark of one stream's output.
+  bool accept_http_10 = true;
+};
+
+// A server codec's user: gives each new request someone who hears of it.
+class ServerCodecEvents {
+ public:
+  virtual ~ServerCodecEvents() = default;
+  // A request begins. `sender` answers it. The result must outlive the stream (see MessageSender).
+  virtual RequestEvents& OnNewStream(ResponseSender& sender) = 0;
+  // The codec is done with the connection: everything that it had to say is written; close it after
+  // the flush. `protocol_error`: the peer broke the rules (`details` is static text).
+  virtual void OnCodecClose(bool protocol_error, const char* details) = 0;
+};
+
+// One downstream connection's protocol.
+class ServerCodec {
+ public:
+  virtual ~ServerCodec() = default;
+  virtual void OnData(absl::string_view data) = 0;
+  // The peer ends its side (OnEof of the connection).
+  virtual void OnEof() = 0;
+  // The connection is gone: every open stream hears OnReset(reason). No write follows.
+  virtual void OnConnectionClosed(ResetReason reason) = 0;
+  // Lets running streams end and takes no more: GOAWAY, or `connection: close` with the next answer.
+  virtual void Drain() = 0;
+  virtual size_t active_streams() const = 0;
+  // The connection's buffered() crossed its marks: told to the streams.
+  virtual void OnWriteHigh() = 0;
+  virtual void OnWriteLow() = 0;
+  virtual HttpVersion version() const = 0;
+};
+
+// A client codec's user (a connection pool).
+class ClientCodecEvents {
+ public:
+  virtual ~ClientCodecEvents() = default;
+  // A stream is over in both directions; the connection may take another if CanOpen().
+  virtual void OnStreamDone() = 0;
+  // As OnCodecClose above.
+  virtual void OnCodecClose(bool protocol_error, const char* details) = 0;
+  // HTTP/2: the peer's first SETTINGS or a GOAWAY changed what CanOpen() says.
+  virtual void OnCapacityChange() {}
+};
+
+// One upstream connection's protocol.
+class ClientCodec {
+ public:
+  virtual ~ClientCodec() = default;
+  virtual void OnData(absl::string_view data) = 0;
+  virtual void OnEof() = 0;
+  virtual void OnConnectionClosed(ResetReason reason) = 0;
+  // True if NewStream may be called: HTTP/1 when idle, HTTP/2 below both sides' stream limits.
+  virtual bool CanOpen() const = 0;
+  // Starts a request. `events` must outlive the stream. Requires CanOpen().
+  virtual RequestSender& NewStream(ResponseEvents& events) = 0;
+  virtual size_t active_streams() const = 0;
+  virtual void Drain() = 0;
+  virtual void OnWriteHigh() = 0;
+  virtual void OnWriteLow() = 0;
+  virtual HttpVersion version() const = 0;
+};
+
+// All borrow `sink`, `events` and `loop`; loop thread only. `secure` sets the scheme.
+std::unique_ptr<ServerCodec> NewHttp1ServerCodec(ByteSink& sink, ServerCodecEvents& events,
+                                                 const CodecLimits& limits, bool secure);
+std::unique_ptr<ClientCodec> NewHttp1ClientCodec(ByteSink& sink, ClientCodecEvents& events,
+                                                 const CodecLimits& limits);
+std::unique_ptr<ServerCodec> NewHttp2ServerCodec(EventLoop& loop, ByteSink& sink,
+                                                 ServerCodecEvents& events,
+                                                 const CodecLimits& limits, bool secure);
+std::unique_ptr<ClientCodec> NewHttp2ClientCodec(EventLoop& loop, ByteSink& sink,
+                                                 ClientCodecEvents& events,
+                                                 const CodecLimits& limits);
+
+}  // namespace proxy

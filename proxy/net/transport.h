@@ -1,0 +1,45 @@
+// What lies between a connection's bytes and its stream: nothing, or TLS.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <absl/strings/string_view.h>
+
+#include "proxy/net/io.h"
+
+namespace proxy {
+
+// Encodes one stream. Owned by its connection; loop thread only.
+class Transport {
+ public:
+  enum class Progress { kDone, kAgain, kFailed };
+  virtual ~Transport() = default;
+  // Called on each readiness until it says kDone or kFailed.
+  virtual Progress Handshake(IoHandle& io) = 0;
+  virtual IoResult Read(IoHandle& io, char* into, size_t capacity) = 0;
+  // Takes a prefix of `parts` (kOk with its length) or nothing (kAgain). What it has taken but not
+  // yet sent is counted by pending().
+  virtual IoResult Write(IoHandle& io, const iovec* parts, int count) = 0;
+  // Sends what is pending. kOk when all is out.
+  virtual IoResult::Status Flush(IoHandle& io) = 0;
+  virtual size_t pending() const = 0;
+  // Says goodbye in the transport's own way (close_notify), as far as that needs no waiting.
+  virtual void Farewell(IoHandle& io) = 0;
+  // True if no buffer is held while nothing is under way; called when the connection goes idle.
+  virtual void ReleaseBuffers() {}
+
+  // After the handshake:
+  virtual bool secure() const { return false; }
+  virtual absl::string_view alpn() const { return {}; }           // Empty: none.
+  virtual absl::string_view peer_identity() const { return {}; }  // First SPIFFE URI; may be empty.
+  virtual absl::string_view local_identity() const { return {}; }
+  virtual absl::string_view server_name() const { return {}; }
+  // Why the handshake or a record failed, for logs and %..TRANSPORT_FAILURE_REASON%.
+  virtual std::string failure() const { return {}; }
+};
+
+// Plain bytes.
+std::unique_ptr<Transport> NewRawTransport();
+
+}  // namespace proxy

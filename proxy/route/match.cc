@@ -1,0 +1,212 @@
+// Matching of hosts, paths, headers and queries, and the edits that a route makes.
+#include <algorithm>
+
+#include <absl/strings/ascii.h>
+#include <absl/strings/match.h>
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+
+#include "proxy/route/route.h"
+
+namespace proxy {
+namespace {
+
+bool StartsWith(absl::string_view text, absl::string_view prefix, bool ignore_case) {
+  return ignore_case ? absl::StartsWithIgnoreCase(text, prefix) : absl::StartsWith(text, prefix);
+}
+
+bool Equals(absl::string_view text, absl::string_view other, bool ignore_case) {
+  return ignore_case ? absl::EqualsIgnoreCase(text, other) : text == other;
+}
+
+re2::StringPiece Piece(absl::string_view text) { return {text.data(), text.size()}; }
+
+bool PathMatches(const RouteMatch& match, const RequestHead& head) {
+  if (match.kind == RouteMatch::Path::kConnect) return head.method == "CONNECT";
+  switch (match.kind) {
+    case RouteMatch::Path::kPrefix: return StartsWith(head.path, match.path, match.ignore_case);
+    case RouteMatch::Path::kExact: return Equals(head.PathOnly(), match.path, match.ignore_case);
+    case RouteMatch::Path::kRegex: return RE2::FullMatch(Piece(head.PathOnly()), *match.regex);
+    case RouteMatch::Path::kSegmentPrefix: {
+      const absl::string_view path = head.PathOnly();
+      return StartsWith(path, match.path, match.ignore_case) &&
+             (path.size() == match.path.size() || path[match.path.size()] == '/');
+    }
+    case RouteMatch::Path::kConnect: break;
+  }
+  return false;
+}
+
+// A header's value as matchers see it: several fields of one name are joined by commas, as Envoy
+// does. Null if absent; `storage` backs a joined value.
+std::optional<absl::string_view> MatchedValue(const RequestHead& head, absl::string_view name,
+                                              std::string& storage) {
+  if (name[0] == ':') {
+    if (name == ":method") return head.method;
+    if (name == ":path") return head.path;
+    if (name == ":authority") return head.authority;
+    if (name == ":scheme") return head.scheme;
+    return std::nullopt;
+  }
+  if (name == "host") return head.authority;
+  std::optional<absl::string_view> found;
+  for (const Header& header : head.headers) {
+    if (header.name != name) continue;
+    if (!found) {
+      found = header.value;
+    } else {
+      storage = absl::StrCat(*found, ",", header.value);
+      found = storage;
+    }
+  }
+  return found;
+}
+
+bool HeaderMatches(const HeaderMatch& match, const RequestHead& head) {
+  std::string storage;
+  std::optional<absl::string_view> value = MatchedValue(head, match.name, storage);
+  if (!value && match.missing_is_empty) value = absl::string_view();
+  if (match.text.kind == TextMatch::Kind::kPresent && !match.range) {
+    return (value.has_value() == match.present) != match.invert;
+  }
+  if (!value) return false;
+  bool matched = false;
+  if (match.range) {
+    int64_t number = 0;
+    matched = absl::SimpleAtoi(*value, &number) && number >= match.range->first &&
+              number < match.range->second;
+  } else {
+    matched = match.text.Matches(*value);
+  }
+  return matched != match.invert;
+}
+
+bool QueryMatches(const QueryMatch& match, absl::string_view path) {
+  const size_t mark = path.find('?');
+  if (mark == absl::string_view::npos) return false;
+  absl::string_view rest = path.substr(mark + 1);
+  while (!rest.empty()) {
+    const absl::string_view pair = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
+    const size_t equals = pair.find('=');
+    if (pair.substr(0, equals) != match.name) continue;
+    return match.text.Matches(equals == absl::string_view::npos ? absl::string_view()
+                                                                : pair.substr(equals + 1));
+  }
+  return false;
+}
+
+absl::string_view WithoutPort(absl::string_view authority) {
+  const size_t colon = authority.rfind(':');
+  if (colon == absl::string_view::npos || authority.find(']', colon) != absl::string_view::npos) {
+    return authority;
+  }
+  return authority.substr(0, colon);
+}
+
+}  // namespace
+
+bool TextMatch::Matches(absl::string_view value) const {
+  switch (kind) {
+    case Kind::kExact: return Equals(value, text, ignore_case);
+    case Kind::kPrefix: return StartsWith(value, text, ignore_case);
+    case Kind::kSuffix:
+      return ignore_case ? absl::EndsWithIgnoreCase(value, text) : absl::EndsWith(value, text);
+    case Kind::kContains:
+      return ignore_case ? absl::StrContains(absl::AsciiStrToLower(value), absl::AsciiStrToLower(text))
+                         : absl::StrContains(value, text);
+    case Kind::kRegex: return RE2::FullMatch(Piece(value), *regex);
+    case Kind::kPresent: return true;
+  }
+  return false;
+}
+
+void HeaderEdits::Apply(Headers& headers) const {
+  for (const std::string& name : remove) headers.Remove(name);
+  for (const Edit& edit : edits) {
+    switch (edit.action) {
+      case Edit::Action::kAppend: headers.Add(edit.name, edit.value); break;
+      case Edit::Action::kAddIfAbsent:
+        if (headers.Find(edit.name) == nullptr) headers.Add(edit.name, edit.value);
+        break;
+      case Edit::Action::kOverwrite: headers.Set(edit.name, edit.value); break;
+      case Edit::Action::kOverwriteIfPresent:
+        if (headers.Find(edit.name) != nullptr) headers.Set(edit.name, edit.value);
+        break;
+    }
+  }
+}
+
+RouteTable::RouteTable(std::string name, std::vector<VirtualHost> hosts, bool ignore_port,
+                       HeaderEdits request_edits, HeaderEdits response_edits)
+    : name_(std::move(name)),
+      hosts_(std::move(hosts)),
+      ignore_port_(ignore_port),
+      request_edits_(std::move(request_edits)),
+      response_edits_(std::move(response_edits)) {
+  for (size_t i = 0; i < hosts_.size(); ++i) {
+    for (const std::string& domain : hosts_[i].domains) {
+      const std::string lower = absl::AsciiStrToLower(domain);
+      if (lower == "*") {
+        any_ = i;
+      } else if (lower[0] == '*') {
+        suffixes_.emplace_back(lower.substr(1), i);
+      } else if (lower.back() == '*') {
+        prefixes_.emplace_back(lower.substr(0, lower.size() - 1), i);
+      } else {
+        exact_[lower] = i;
+      }
+    }
+  }
+  const auto longer = [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); };
+  std::stable_sort(suffixes_.begin(), suffixes_.end(), longer);
+  std::stable_sort(prefixes_.begin(), prefixes_.end(), longer);
+}
+
+const VirtualHost* RouteTable::FindHost(absl::string_view authority) const {
+  // A single catch-all host, as in most sidecars, needs no look-up.
+  if (exact_.empty() && suffixes_.empty() && prefixes_.empty()) {
+    return any_ ? &hosts_[*any_] : nullptr;
+  }
+  if (ignore_port_) authority = WithoutPort(authority);
+  const std::string lower = absl::AsciiStrToLower(authority);
+  if (const auto found = exact_.find(lower); found != exact_.end()) return &hosts_[found->second];
+  for (const auto& [suffix, index] : suffixes_) {
+    if (lower.size() > suffix.size() && absl::EndsWith(lower, suffix)) return &hosts_[index];
+  }
+  for (const auto& [prefix, index] : prefixes_) {
+    if (lower.size() > prefix.size() && absl::StartsWith(lower, prefix)) return &hosts_[index];
+  }
+  return any_ ? &hosts_[*any_] : nullptr;
+}
+
+const Route* RouteTable::FindRoute(const VirtualHost& host, const RequestHead& head) {
+  for (const Route& route : host.routes) {
+    const RouteMatch& match = route.match;
+    if (!PathMatches(match, head)) continue;
+    if (match.grpc_only &&
+        !absl::StartsWith(head.headers.Value(HeaderId::kContentType), "application/grpc")) {
+      continue;
+    }
+    if (std::all_of(match.headers.begin(), match.headers.end(),
+                    [&](const HeaderMatch& one) { return HeaderMatches(one, head); }) &&
+        std::all_of(match.query.begin(), match.query.end(),
+                    [&](const QueryMatch& one) { return QueryMatches(one, head.path); })) {
+      return &route;
+    }
+  }
+  return nullptr;
+}
+
+const WeightedCluster& PickCluster(const ForwardAction& action, uint64_t draw) {
+  if (action.clusters.size() == 1) return action.clusters[0];
+  uint64_t ticket =
+      static_cast<uint64_t>((static_cast<unsigned __int128>(draw) * action.total_weight) >> 64);
+  for (const WeightedCluster& cluster : action.clusters) {
+    if (ticket < cluster.weight) return cluster;
+    ticket -= cluster.weight;
+  }
+  return action.clusters.back();
+}
+
+}  // namespace proxy

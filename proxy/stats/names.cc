@@ -1,0 +1,113 @@
+// The names behind the enums, in their order.
+#include "proxy/stats/names.h"
+
+namespace proxy {
+namespace {
+
+constexpr StatName kClusterNames[] = {
+    {"upstream_cx_total"},
+    {"upstream_cx_active", true},
+    {"upstream_cx_connect_fail"},
+    {"upstream_cx_connect_timeout"},
+    {"upstream_cx_overflow"},
+    {"upstream_cx_destroy_with_active_rq"},
+    {"upstream_cx_http1_total"},
+    {"upstream_cx_http2_total"},
+    {"upstream_rq_total"},
+    {"upstream_rq_active", true},
+    {"upstream_rq_pending_total"},
+    {"upstream_rq_pending_active", true},
+    {"upstream_rq_pending_overflow"},
+    {"upstream_rq_pending_failure_eject"},
+    {"upstream_rq_cancelled"},
+    {"upstream_rq_timeout"},
+    {"upstream_rq_per_try_timeout"},
+    {"upstream_rq_retry"},
+    {"upstream_rq_retry_success"},
+    {"upstream_rq_retry_overflow"},
+    {"upstream_rq_retry_limit_exceeded"},
+    {"upstream_rq_rx_reset"},
+    {"upstream_rq_tx_reset"},
+    {"upstream_rq_completed"},
+    {"upstream_rq_1xx"},
+    {"upstream_rq_2xx"},
+    {"upstream_rq_3xx"},
+    {"upstream_rq_4xx"},
+    {"upstream_rq_5xx"},
+    {"upstream_cx_none_healthy"},
+    {"upstream_cx_rx_bytes_total"},
+    {"upstream_cx_tx_bytes_total"},
+    {"membership_total", true},
+    {"membership_healthy", true},
+    {"update_success"},
+    {"ssl.handshake"},
+    {"ssl.connection_error"},
+};
+static_assert(std::size(kClusterNames) == kClusterStatCount);
+
+constexpr StatName kHttpNames[] = {
+    {"downstream_cx_total"},
+    {"downstream_cx_active", true},
+    {"downstream_rq_total"},
+    {"downstream_rq_active", true},
+    {"downstream_rq_1xx"},
+    {"downstream_rq_2xx"},
+    {"downstream_rq_3xx"},
+    {"downstream_rq_4xx"},
+    {"downstream_rq_5xx"},
+    {"downstream_rq_rx_reset"},
+    {"downstream_rq_tx_reset"},
+    {"downstream_rq_timeout"},
+    {"downstream_rq_idle_timeout"},
+    {"downstream_cx_protocol_error"},
+    {"downstream_cx_destroy_remote"},
+    {"downstream_cx_idle_timeout"},
+    {"no_route"},
+    {"no_cluster"},
+    {"rq_direct_response"},
+    {"rq_redirect"},
+    {"downstream_rq_too_large"},
+};
+static_assert(std::size(kHttpNames) == kHttpStatCount);
+
+constexpr StatName kListenerNames[] = {
+    {"downstream_cx_total"},
+    {"downstream_cx_active", true},
+    {"no_filter_chain_match"},
+    {"ssl.handshake"},
+    {"ssl.connection_error"},
+    {"downstream_pre_cx_timeout"},
+    {"downstream_listener_filter_remote_close"},
+    {"downstream_cx_overflow"},
+};
+static_assert(std::size(kListenerNames) == kListenerStatCount);
+
+constexpr StatName kTcpNames[] = {
+    {"downstream_cx_total"},
+    {"downstream_cx_active", true},
+    {"downstream_cx_no_route"},
+    {"downstream_cx_rx_bytes_total"},
+    {"downstream_cx_tx_bytes_total"},
+    {"idle_timeout"},
+};
+static_assert(std::size(kTcpNames) == kTcpStatCount);
+
+constexpr StatName kServerNames[] = {
+    {"access_log_dropped"},
+    {"xds_update_success"},
+    {"xds_update_rejected"},
+    {"control_plane.connected_state", true},
+    {"certificates_issued"},
+    {"certificate_failures"},
+};
+static_assert(std::size(kServerNames) == kServerStatCount);
+
+}  // namespace
+
+const ScopeKind kClusterScope = {"cluster", "envoy_cluster_name", kClusterNames};
+const ScopeKind kHttpScope = {"http", "envoy_http_conn_manager_prefix", kHttpNames};
+const ScopeKind kListenerScope = {"listener", "envoy_listener_address", kListenerNames};
+const ScopeKind kTcpScope = {"tcp", "envoy_tcp_prefix", kTcpNames};
+const ScopeKind kServerScope = {"server", "", kServerNames};
+
+}  // namespace proxy
