@@ -1,0 +1,341 @@
+// The attempts of one request: host, stream, deadline, retry; then the answer back.
+#include "proxy/forward/forwarder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+
+namespace proxy {
+namespace {
+
+constexpr char kResetText[] = "upstream connect error or disconnect/reset before headers. reset reason: ";
+
+bool IsSafeMethod(absl::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "TRACE";
+}
+
+}  // namespace
+
+Forwarder::Forwarder(ForwardContext context, ForwardEvents& events)
+    : context_(std::move(context)),
+      events_(events),
+      deadline_(context_.loop.timers(), [this] { OnTimeout(false); }),
+      per_try_(context_.loop.timers(), [this] { OnTimeout(true); }),
+      backoff_(context_.loop.timers(), [this] { Attempt(); }) {}
+
+Forwarder::~Forwarder() {
+  done_ = true;
+  if (sender_ != nullptr) {
+    context_.cluster->stats()[kUpstreamRqTxReset].Add();
+    sender_->Reset(ResetReason::kLocal);
+  }
+  EndAttempt();
+  if (retry_taken_) context_.cluster->breaker().Release(Resource::kRetries);
+}
+
+void Forwarder::Start(const RequestHead& head, bool last) {
+  head_ = &head;
+  request_done_ = last;
+  if (last) RequestSent();
+  Attempt();
+}
+
+void Forwarder::RequestSent() {
+  // The route's timeout runs from the moment the request is complete, as Envoy's does.
+  if (context_.timeout > absl::ZeroDuration()) deadline_.Arm(context_.timeout);
+}
+
+void Forwarder::Attempt() {
+  Cluster& cluster = *context_.cluster;
+  ++context_.info.attempts;
+  host_ = cluster.Pick(context_.wanted, failed_host_);
+  if (host_ == nullptr) {
+    return Fail({.flag = ResponseFlag::kNoHealthyUpstream,
+                 .details = "no_healthy_upstream",
+                 .body = "no healthy upstream"});
+  }
+  if (!requests_taken_ && !cluster.breaker().Take(Resource::kRequests, cluster.config().limits)) {
+    cluster.stats()[kUpstreamRqPendingOverflow].Add();
+    host_ = nullptr;
+    return Fail({.flag = ResponseFlag::kUpstreamOverflow,
+                 .details = "upstream_reset_before_response_started{overflow}",
+                 .body = absl::StrCat(kResetText, "overflow"),
+                 .overloaded = true});
+  }
+  requests_taken_ = true;
+  ++host_->active_requests;
+  ++host_->requests_total;
+  context_.info.upstream_host = host_->config.address;
+  cluster.stats()[kUpstreamRqTotal].Add();
+  cluster.stats()[kUpstreamRqActive].Add();
+  const bool http2 = cluster.config().match_downstream_protocol
+                         ? context_.downstream_version == HttpVersion::kHttp2
+                         : cluster.config().http2;
+  pool_ = &cluster.PoolOf(*host_, http2);
+  pool_->Ask(*this);
+}
+
+void Forwarder::OnStreamReady(ClientCodec& codec, const Connection& connection, bool reused) {
+  pool_ = nullptr;
+  reused_ = reused;
+  context_.info.upstream_identity = connection.transport().peer_identity();
+  RequestSender& sender = codec.NewStream(*this);
+  sender_ = &sender;
+  for (int i = 0; i < pauses_; ++i) sender.PauseReading();
+  if (context_.retry != nullptr && context_.retry->per_try_timeout > absl::ZeroDuration()) {
+    per_try_.Arm(context_.retry->per_try_timeout);
+  }
+  const bool bodiless = request_done_ && replay_.empty() && !has_trailers_;
+  sender.SendHead(*head_, bodiless);
+  if (bodiless || sender_ == nullptr) return;
+  if (!replay_.empty()) sender.SendData(replay_, request_done_ && !has_trailers_);
+  if (sender_ != nullptr && has_trailers_) sender.SendTrailers(trailers_);
+  if (sender_ != nullptr && replay_.size() > kReplayBytesMax) {
+    replayable_ = false;
+    std::string().swap(replay_);
+    events_.OnUpstreamWriteLow();
+  }
+}
+
+void Forwarder::SendData(absl::string_view data, bool last) {
+  if (done_) return;
+  request_done_ = request_done_ || last;
+  const bool below = replay_.size() <= kReplayBytesMax;
+  if (sender_ == nullptr) {
+    replay_.append(data.data(), data.size());
+    if (below && replay_.size() > kReplayBytesMax) events_.OnUpstreamWriteHigh();
+  } else if (replayable_ && context_.retry != nullptr &&
+             replay_.size() + data.size() <= kReplayBytesMax) {
+    replay_.append(data.data(), data.size());
+  } else {
+    replayable_ = false;
+    std::string().swap(replay_);
+  }
+  if (last) RequestSent();
+  if (sender_ != nullptr) sender_->SendData(data, last);
+}
+
+void Forwarder::SendTrailers(Headers trailers) {
+  if (done_) return;
+  request_done_ = true;
+  has_trailers_ = true;
+  trailers_ = std::move(trailers);
+  RequestSent();
+  if (sender_ != nullptr) sender_->SendTrailers(trailers_);
+}
+
+void Forwarder::PauseResponse() {
+  ++pauses_;
+  if (sender_ != nullptr) sender_->PauseReading();
+}
+
+void Forwarder::ResumeResponse() {
+  if (pauses_ > 0) --pauses_;
+  if (sender_ != nullptr) sender_->ResumeReading();
+}
+
+void Forwarder::EndAttempt() {
+  per_try_.Cancel();
+  if (pool_ != nullptr) pool_->Cancel(*this);
+  pool_ = nullptr;
+  sender_ = nullptr;
+  if (host_ != nullptr) {
+    --host_->active_requests;
+    context_.cluster->stats()[kUpstreamRqActive].Sub();
+    host_ = nullptr;
+  }
+  if (requests_taken_) {
+    context_.cluster->breaker().Release(Resource::kRequests);
+    requests_taken_ = false;
+  }
+}
+
+bool Forwarder::TakeRetry() {
+  Cluster& cluster = *context_.cluster;
+  if (!retry_taken_ && !cluster.breaker().Take(Resource::kRetries, cluster.config().limits)) {
+    cluster.stats()[kUpstreamRqRetryOverflow].Add();
+    SetFlag(context_.info, ResponseFlag::kUpstreamOverflow);
+    return false;
+  }
+  retry_taken_ = true;
+  return true;
+}
+
+bool Forwarder::RetryInstead(uint32_t cause, bool free_of_charge) {
+  if (response_begun_ || !replayable_) return false;
+  Cluster& cluster = *context_.cluster;
+  if (free_of_charge && !free_retry_used_) {
+    // An idle connection that the upstream had closed: the request was not processed.
+    free_retry_used_ = true;
+    EndAttempt();
+    backoff_.Arm(absl::ZeroDuration());
+    return true;
+  }
+  const RetryPolicy* policy = context_.retry;
+  if (policy == nullptr || (policy->on & cause) == 0) return false;
+  if (retries_ >= policy->attempts_max) {
+    cluster.stats()[kUpstreamRqRetryLimitExceeded].Add();
+    SetFlag(context_.info, ResponseFlag::kRetryLimit);
+    return false;
+  }
+  if (!TakeRetry()) return false;
+  cluster.stats()[kUpstreamRqRetry].Add();
+  ++retries_;
+  failed_host_ = host_;
+  if (sender_ != nullptr) std::exchange(sender_, nullptr)->Reset(ResetReason::kLocal);
+  EndAttempt();
+  // Full jitter over a window that doubles with each retry.
+  const absl::Duration window =
+      std::min(policy->backoff_max, policy->backoff_base * (int64_t{1} << std::min(retries_ - 1, 20U)));
+  const auto ns = static_cast<uint64_t>(std::max<int64_t>(1, absl::ToInt64Nanoseconds(window)));
+  backoff_.Arm(absl::Nanoseconds(static_cast<int64_t>(context_.loop.random().Below(ns))));
+  return true;
+}
+
+uint32_t Forwarder::CausesOf(const ResponseHead& head) const {
+  uint32_t causes = 0;
+  if (head.status >= 500) causes |= kRetry5xx;
+  if (head.status >= 502 && head.status <= 504) causes |= kRetryGatewayError;
+  if (head.status == 409) causes |= kRetryRetriable4xx;
+  const RetryPolicy& policy = *context_.retry;
+  if (std::find(policy.status_codes.begin(), policy.status_codes.end(),
+                static_cast<uint32_t>(head.status)) != policy.status_codes.end()) {
+    causes |= kRetryStatusCodes;
+  }
+  int grpc = -1;
+  if (absl::SimpleAtoi(head.headers.Value(HeaderId::kGrpcStatus), &grpc)) {
+    switch (grpc) {
+      case 1: causes |= kRetryGrpcCancelled; break;
+      case 4: causes |= kRetryGrpcDeadline; break;
+      case 8: causes |= kRetryGrpcExhausted; break;
+      case 13: causes |= kRetryGrpcInternal; break;
+      case 14: causes |= kRetryGrpcUnavailable; break;
+      default: break;
+    }
+  }
+  return causes;
+}
+
+void Forwarder::OnHead(ResponseHead head, bool last) {
+  Cell* stats = context_.cluster->stats();
+  const bool failed = head.status >= 500;
+  context_.cluster->Record(*host_, failed);
+  if (context_.retry != nullptr && RetryInstead(CausesOf(head), false)) return;
+  if (retries_ > 0 && !failed) stats[kUpstreamRqRetrySuccess].Add();
+  stats[kUpstreamRqCompleted].Add();
+  stats[kUpstreamRq1xx + static_cast<size_t>(head.status / 100 - 1)].Add();
+  response_begun_ = true;
+  per_try_.Cancel();
+  context_.info.upstream_first_ns = context_.loop.NowNs();
+  if (last) Complete();
+  events_.OnResponseHead(std::move(head), last);
+}
+
+void Forwarder::OnInformational(ResponseHead head) {
+  events_.OnResponseInformational(std::move(head));
+}
+
+void Forwarder::OnData(absl::string_view data, bool last) {
+  if (done_ || sender_ == nullptr) return;
+  if (last) Complete();
+  events_.OnResponseData(data, last);
+}
+
+void Forwarder::OnTrailers(Headers trailers) {
+  Complete();
+  events_.OnResponseTrailers(std::move(trailers));
+}
+
+void Forwarder::Complete() {
+  // An answer that came before the request was complete gives the stream up.
+  if (!request_done_ && sender_ != nullptr) std::exchange(sender_, nullptr)->Reset(ResetReason::kLocal);
+  done_ = true;
+  deadline_.Cancel();
+  EndAttempt();
+}
+
+void Forwarder::OnReset(ResetReason reason) {
+  sender_ = nullptr;
+  Cluster& cluster = *context_.cluster;
+  cluster.stats()[kUpstreamRqRxReset].Add();
+  if (response_begun_) {
+    SetFlag(context_.info, reason == ResetReason::kProtocolError ? ResponseFlag::kUpstreamProtocolError
+                                                                 : ResponseFlag::kUpstreamClosed);
+    done_ = true;
+    deadline_.Cancel();
+    EndAttempt();
+    return events_.OnResponseReset();
+  }
+  if (host_ != nullptr) cluster.Record(*host_, true);
+  const bool refused = reason == ResetReason::kRefused;
+  const bool stale = reused_ && reason != ResetReason::kProtocolError && IsSafeMethod(head_->method);
+  uint32_t causes = kRetryReset | kRetry5xx | kRetryGatewayError;
+  if (refused) causes |= kRetryRefusedStream;
+  if (RetryInstead(causes, refused || stale)) return;
+  switch (reason) {
+    case ResetReason::kProtocolError:
+      return Fail({.status = 502, .flag = ResponseFlag::kUpstreamProtocolError,
+                   .details = "upstream_reset_before_response_started{protocol_error}",
+                   .body = absl::StrCat(kResetText, "protocol error")});
+    case ResetReason::kRefused:
+    case ResetReason::kPeerReset:
+      return Fail({.flag = ResponseFlag::kUpstreamReset,
+                   .details = "upstream_reset_before_response_started{remote_reset}",
+                   .body = absl::StrCat(kResetText, refused ? "remote refused stream reset"
+                                                            : "connection termination")});
+    default:
+      return Fail({.flag = ResponseFlag::kUpstreamClosed,
+                   .details = "upstream_reset_before_response_started{connection_termination}",
+                   .body = absl::StrCat(kResetText, "connection termination")});
+  }
+}
+
+void Forwarder::OnStreamFailed(PoolFailure failure, absl::string_view why) {
+  pool_ = nullptr;
+  context_.info.upstream_failure = std::string(why);
+  if (failure == PoolFailure::kOverflow) {
+    return Fail({.flag = ResponseFlag::kUpstreamOverflow,
+                 .details = "upstream_reset_before_response_started{overflow}",
+                 .body = absl::StrCat(kResetText, "overflow"),
+                 .overloaded = true});
+  }
+  context_.cluster->Record(*host_, true);
+  if (RetryInstead(kRetryConnectFailure | kRetry5xx | kRetryGatewayError | kRetryReset, false)) return;
+  const bool late = failure == PoolFailure::kConnectTimeout;
+  Fail({.flag = ResponseFlag::kUpstreamConnectFailure,
+        .details = late ? "upstream_reset_before_response_started{connection_timeout}"
+                        : "upstream_reset_before_response_started{connection_failure}",
+        .body = absl::StrCat(kResetText, late ? "connection timeout" : "connection failure")});
+}
+
+void Forwarder::OnTimeout(bool per_try) {
+  Cell* stats = context_.cluster->stats();
+  stats[per_try ? kUpstreamRqPerTryTimeout : kUpstreamRqTimeout].Add();
+  if (host_ != nullptr) context_.cluster->Record(*host_, true);
+  if (per_try && RetryInstead(kRetry5xx | kRetryGatewayError | kRetryReset, false)) return;
+  if (sender_ != nullptr) std::exchange(sender_, nullptr)->Reset(ResetReason::kLocal);
+  if (response_begun_) {
+    SetFlag(context_.info, ResponseFlag::kUpstreamTimeout);
+    done_ = true;
+    EndAttempt();
+    return events_.OnResponseReset();
+  }
+  Fail({.status = 504, .flag = ResponseFlag::kUpstreamTimeout,
+        .details = per_try ? "upstream_per_try_timeout" : "upstream_response_timeout",
+        .body = "upstream request timeout"});
+}
+
+void Forwarder::Fail(ForwardFailure failure) {
+  done_ = true;
+  deadline_.Cancel();
+  backoff_.Cancel();
+  EndAttempt();
+  events_.OnForwardFailed(failure);
+}
+
+void Forwarder::OnWriteHigh() { events_.OnUpstreamWriteHigh(); }
+void Forwarder::OnWriteLow() { events_.OnUpstreamWriteLow(); }
+
+}  // namespace proxy

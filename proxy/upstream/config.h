@@ -1,0 +1,80 @@
+// Clusters as configured: values, immutable once shared.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <absl/time/time.h>
+
+#include "proxy/net/address.h"
+#include "proxy/tls/context.h"
+
+namespace proxy {
+
+// Key and value pairs of an endpoint's "envoy.transport_socket_match" metadata, sorted.
+using MatchLabels = std::vector<std::pair<std::string, std::string>>;
+
+enum class EndpointHealth : uint8_t { kHealthy, kDegraded, kUnhealthy, kDraining };
+
+struct EndpointConfig {
+  Address address;       // Empty while a name is unresolved.
+  std::string hostname;  // STRICT_DNS: the name to resolve.
+  uint16_t port = 0;     // With `hostname`.
+  uint32_t weight = 1;   // 1..2^32-1
+  uint32_t priority = 0;
+  EndpointHealth health = EndpointHealth::kHealthy;
+  MatchLabels labels;
+  bool operator==(const EndpointConfig&) const = default;
+};
+using EndpointList = std::vector<EndpointConfig>;
+
+// Envoy's defaults; each is finite.
+struct CircuitLimits {
+  uint32_t connections = 1024;
+  uint32_t pending = 1024;
+  uint32_t requests = 1024;
+  uint32_t retries = 3;
+};
+
+struct OutlierConfig {
+  uint32_t consecutive_5xx = 5;
+  absl::Duration interval = absl::Seconds(10);
+  absl::Duration base_ejection = absl::Seconds(30);
+  uint32_t ejection_percent_max = 10;
+};
+
+// How to talk to the endpoints that carry `labels` (empty: any).
+struct TransportChoice {
+  std::string name;
+  MatchLabels labels;
+  std::shared_ptr<const TlsSlot> tls;  // Null: plain bytes.
+};
+
+struct ClusterConfig {
+  enum class Kind : uint8_t { kStatic, kEds, kStrictDns, kOriginalDst };
+  enum class Balancer : uint8_t { kRoundRobin, kLeastRequest, kRandom };
+
+  std::string name;
+  Kind kind = Kind::kStatic;
+  Balancer balancer = Balancer::kRoundRobin;
+  uint32_t choice_count = 2;  // kLeastRequest
+  absl::Duration connect_timeout = absl::Seconds(5);
+  CircuitLimits limits;
+  std::optional<OutlierConfig> outlier;
+  bool http2 = false;
+  bool match_downstream_protocol = false;  // use_downstream_protocol_config
+  absl::Duration idle_timeout = absl::Hours(1);
+  uint32_t requests_per_connection_max = 0;  // 0: no bound.
+  std::vector<TransportChoice> transports;   // The first that fits an endpoint; then `tls`.
+  std::shared_ptr<const TlsSlot> tls;        // Null: plain bytes.
+  std::string eds_name;                      // kEds
+  absl::Duration dns_refresh = absl::Seconds(5);
+  EndpointList endpoints;                    // kStatic: as they are. kStrictDns: to be resolved.
+  uint64_t hash = 0;                         // Of the serialized resource: equal means unchanged.
+};
+
+}  // namespace proxy

@@ -1,0 +1,28 @@
+// One endpoint as one worker sees it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "proxy/upstream/config.h"
+
+namespace proxy {
+
+class Pool;
+
+// Owned by its cluster on one loop; outlives every stream that was opened through it.
+struct Host {
+  explicit Host(EndpointConfig endpoint);
+  ~Host();
+  EndpointConfig config;
+  uint32_t active_requests = 0;
+  uint64_t requests_total = 0;
+  // Outlier detection, of this worker's view.
+  uint32_t consecutive_5xx = 0;
+  uint32_t ejections = 0;
+  int64_t ejected_until_ns = 0;  // 0: not ejected.
+  bool removed = false;          // No longer in the cluster: ends when its streams have ended.
+  std::unique_ptr<Pool> pool[2];  // HTTP/1.1 and HTTP/2; made on first use.
+};
+
+}  // namespace proxy

@@ -1,0 +1,175 @@
+// Who gets which connection, and when a new one is opened.
+#include "proxy/upstream/pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/upstream/pooled_connection.h"
+
+namespace proxy {
+
+Host::Host(EndpointConfig endpoint) : config(std::move(endpoint)) {}
+Host::~Host() = default;
+
+Pool::Pool(PoolContext& context, Host& host, bool http2)
+    : context_(context), host_(host), http2_(http2) {}
+
+Pool::~Pool() { FailWaiters(PoolFailure::kConnectFailed, "pool closed"); }
+
+PooledConnection* Pool::FindOpen() {
+  if (!http2_) {
+    while (!idle_.empty()) {
+      PooledConnection* warmest = idle_.back();
+      idle_.pop_back();
+      if (warmest->CanOpen()) return warmest;
+    }
+    return nullptr;
+  }
+  for (const auto& connection : connections_) {
+    if (connection->CanOpen()) return connection.get();
+  }
+  return nullptr;
+}
+
+void Pool::Ask(StreamWaiter& waiter) {
+  if (PooledConnection* open = waiters_.empty() ? FindOpen() : nullptr) {
+    open->Lend(waiter);
+    return;
+  }
+  if (!context_.breaker.Take(Resource::kPending, context_.config->limits)) {
+    context_.stats[kUpstreamRqPendingOverflow].Add();
+    waiter.OnStreamFailed(PoolFailure::kOverflow, "");
+    return;
+  }
+  context_.stats[kUpstreamRqPendingTotal].Add();
+  context_.stats[kUpstreamRqPendingActive].Add();
+  waiter.waiting_in_ = this;
+  waiters_.push_back(&waiter);
+  // One connection on its way serves one HTTP/1.1 stream, but many of HTTP/2.
+  const size_t on_their_way = http2_ && connecting_ > 0 ? waiters_.size() : connecting_;
+  if (waiters_.size() > on_their_way) Connect();
+}
+
+void Pool::Cancel(StreamWaiter& waiter) {
+  if (waiter.waiting_in_ != this) return;
+  waiter.waiting_in_ = nullptr;
+  waiters_.remove(&waiter);
+  context_.stats[kUpstreamRqPendingActive].Sub();
+  context_.breaker.Release(Resource::kPending);
+}
+
+bool Pool::Connect() {
+  if (!context_.breaker.Take(Resource::kConnections, context_.config->limits)) {
+    context_.stats[kUpstreamCxOverflow].Add();
+    // With a connection of our own the waiter gets its turn; without one it would wait for ever.
+    if (connections_.empty()) FailWaiters(PoolFailure::kOverflow, "");
+    return false;
+  }
+  absl::string_view why;
+  std::unique_ptr<Transport> transport = NewTransport(why);
+  auto io = transport == nullptr
+                ? absl::StatusOr<std::unique_ptr<IoHandle>>(absl::UnavailableError(why))
+                : context_.network.Connect(context_.loop, host_.config.address);
+  if (!io.ok()) {
+    context_.breaker.Release(Resource::kConnections);
+    context_.stats[kUpstreamCxConnectFail].Add();
+    FailWaiters(PoolFailure::kConnectFailed, io.status().message());
+    return false;
+  }
+  ++connecting_;
+  context_.stats[kUpstreamCxTotal].Add();
+  context_.stats[kUpstreamCxActive].Add();
+  connections_.push_back(
+      std::make_unique<PooledConnection>(*this, *std::move(io), std::move(transport)));
+  connections_.back()->Start(context_.config->connect_timeout);
+  return true;
+}
+
+std::unique_ptr<Transport> Pool::NewTransport(absl::string_view& why) const {
+  const ClusterConfig& config = *context_.config;
+  const TlsSlot* slot = config.tls.get();
+  for (const TransportChoice& choice : config.transports) {
+    const auto& labels = host_.config.labels;
+    if (std::includes(labels.begin(), labels.end(), choice.labels.begin(), choice.labels.end())) {
+      slot = choice.tls.get();
+      break;
+    }
+  }
+  if (slot == nullptr) return NewRawTransport();
+  const std::shared_ptr<const TlsContext> context = slot->Get();
+  if (context == nullptr) {
+    why = "TLS secrets are not known yet";
+    return nullptr;
+  }
+  return context->NewClient({}, {});
+}
+
+void Pool::OnConnected(PooledConnection& connection) {
+  --connecting_;
+  if (draining_) return connection.Leave();
+  OnStreamDone(connection);
+}
+
+void Pool::OnStreamDone(PooledConnection& connection) {
+  if (!http2_ && connection.CanOpen() &&
+      std::find(idle_.begin(), idle_.end(), &connection) == idle_.end()) {
+    idle_.push_back(&connection);
+  }
+  Serve();
+  if (connection.ready() && connection.idle()) connection.WaitIdle(context_.config->idle_timeout);
+}
+
+void Pool::Serve() {
+  while (!waiters_.empty()) {
+    PooledConnection* open = FindOpen();
+    if (open == nullptr) return;
+    StreamWaiter& waiter = *waiters_.front();
+    Cancel(waiter);
+    open->Lend(waiter);
+  }
+}
+
+void Pool::FailWaiters(PoolFailure failure, absl::string_view why) {
+  std::list<StreamWaiter*> failed;
+  failed.swap(waiters_);
+  for (StreamWaiter* waiter : failed) waiter->waiting_in_ = nullptr;
+  for (StreamWaiter* waiter : failed) {
+    context_.stats[kUpstreamRqPendingActive].Sub();
+    context_.breaker.Release(Resource::kPending);
+    context_.stats[failure == PoolFailure::kOverflow ? kUpstreamRqPendingOverflow
+                                                     : kUpstreamRqPendingFailureEject].Add();
+    waiter->OnStreamFailed(failure, why);
+  }
+}
+
+void Pool::OnGone(PooledConnection& connection, CloseReason reason, absl::string_view why) {
+  std::erase(idle_, &connection);
+  const auto found = std::find_if(connections_.begin(), connections_.end(),
+                                  [&](const auto& one) { return one.get() == &connection; });
+  if (found == connections_.end()) return;
+  const bool never_ready = reason == CloseReason::kConnectFailed ||
+                           reason == CloseReason::kConnectTimeout || !connection.was_ready();
+  context_.loop.DeleteLater(std::move(*found));
+  connections_.erase(found);
+  context_.stats[kUpstreamCxActive].Sub();
+  context_.breaker.Release(Resource::kConnections);
+  if (never_ready) {
+    --connecting_;
+    const bool late = reason == CloseReason::kConnectTimeout;
+    context_.stats[kUpstreamCxConnectFail].Add();
+    if (late) context_.stats[kUpstreamCxConnectTimeout].Add();
+    if (!why.empty()) context_.stats[kClusterSslConnectionError].Add();
+    FailWaiters(late ? PoolFailure::kConnectTimeout : PoolFailure::kConnectFailed, why);
+  } else if (waiters_.size() > connecting_ && !draining_) {
+    Connect();
+  }
+}
+
+void Pool::Drain() {
+  draining_ = true;
+  for (size_t i = connections_.size(); i-- > 0;) {
+    if (i < connections_.size() && connections_[i]->ready()) connections_[i]->Leave();
+  }
+}
+
+}  // namespace proxy

@@ -1,0 +1,83 @@
+// Connections to one host, lent to one stream (HTTP/1.1) or shared by many (HTTP/2).
+#pragma once
+
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/codec/codec.h"
+#include "proxy/net/connection.h"
+#include "proxy/stats/names.h"
+#include "proxy/upstream/breaker.h"
+#include "proxy/upstream/host.h"
+
+namespace proxy {
+
+// What a pool needs of its cluster; outlives the pool.
+struct PoolContext {
+  EventLoop& loop;
+  Network& network;
+  Cell* stats;  // ClusterStat cells of this worker.
+  Breaker& breaker;
+  std::shared_ptr<const ClusterConfig> config;
+  CodecLimits codec_limits;
+};
+
+enum class PoolFailure : uint8_t { kOverflow, kConnectFailed, kConnectTimeout };
+
+// Someone who asked a pool for a stream.
+class StreamWaiter {
+ public:
+  virtual ~StreamWaiter() = default;
+  // Call `codec.NewStream(...)` now, before returning. `reused`: the connection has served before.
+  virtual void OnStreamReady(ClientCodec& codec, const Connection& connection, bool reused) = 0;
+  // No stream; `why` is text for %UPSTREAM_TRANSPORT_FAILURE_REASON%.
+  virtual void OnStreamFailed(PoolFailure failure, absl::string_view why) = 0;
+
+ private:
+  friend class Pool;
+  Pool* waiting_in_ = nullptr;
+};
+
+// One connection of a pool: joins a Connection to a ClientCodec.
+class PooledConnection;
+
+// The connections of one worker to one host in one protocol. Idle ones are used last in, first out.
+// Loop thread only.
+class Pool {
+ public:
+  Pool(PoolContext& context, Host& host, bool http2);
+  ~Pool();
+
+  // Answers through `waiter`, possibly before it returns.
+  void Ask(StreamWaiter& waiter);
+  // Takes a waiting question back.
+  void Cancel(StreamWaiter& waiter);
+  // Takes no more; connections close as their streams end.
+  void Drain();
+  bool empty() const { return connections_.empty() && waiters_.empty(); }
+  size_t connections() const { return connections_.size(); }
+
+ private:
+  friend class PooledConnection;
+  void Serve();
+  bool Connect();
+  void FailWaiters(PoolFailure failure, absl::string_view why);
+  void OnConnected(PooledConnection& connection);
+  void OnStreamDone(PooledConnection& connection);
+  void OnGone(PooledConnection& connection, CloseReason reason, absl::string_view why);
+  std::unique_ptr<Transport> NewTransport(absl::string_view& why) const;
+  PooledConnection* FindOpen();
+
+  PoolContext& context_;
+  Host& host_;
+  const bool http2_;
+  bool draining_ = false;
+  std::vector<std::unique_ptr<PooledConnection>> connections_;
+  std::vector<PooledConnection*> idle_;  // HTTP/1.1: the last one is the warmest.
+  std::list<StreamWaiter*> waiters_;     // Oldest first.
+  size_t connecting_ = 0;
+};
+
+}  // namespace proxy

@@ -1,0 +1,74 @@
+// One upstream connection's life: opened, lent, idle, closed.
+#include "proxy/upstream/pooled_connection.h"
+
+#include <utility>
+
+#include "proxy/upstream/host.h"
+
+namespace proxy {
+
+PooledConnection::PooledConnection(Pool& pool, std::unique_ptr<IoHandle> io,
+                                   std::unique_ptr<Transport> transport)
+    : pool_(pool),
+      idle_timer_(pool.context_.loop.timers(), [this] { Leave(); }),
+      connection_(std::make_unique<Connection>(pool.context_.loop, std::move(io),
+                                               std::move(transport), *this, true)) {}
+
+void PooledConnection::OnConnected() {
+  PoolContext& context = pool_.context_;
+  // The transport may have agreed on a protocol; the configuration decides where it has not.
+  const absl::string_view alpn = connection_->transport().alpn();
+  const bool http2 = alpn.empty() ? pool_.http2_ : (alpn == "h2" || alpn == "pinnace-h2");
+  context.stats[http2 ? kUpstreamCxHttp2Total : kUpstreamCxHttp1Total].Add();
+  if (connection_->transport().secure()) context.stats[kClusterSslHandshake].Add();
+  codec_ = http2 ? NewHttp2ClientCodec(context.loop, *connection_, *this, context.codec_limits)
+                 : NewHttp1ClientCodec(*connection_, *this, context.codec_limits);
+  pool_.OnConnected(*this);
+}
+
+void PooledConnection::Lend(StreamWaiter& waiter) {
+  idle_timer_.Cancel();
+  ++requests_;
+  const uint32_t most = pool_.context_.config->requests_per_connection_max;
+  if (most != 0 && requests_ >= most) leaving_ = true;
+  waiter.OnStreamReady(*codec_, *connection_, requests_ > 1);
+}
+
+void PooledConnection::Leave() {
+  leaving_ = true;
+  if (idle()) connection_->CloseAfterFlush();
+}
+
+void PooledConnection::OnEof() { codec_->OnEof(); }
+
+void PooledConnection::OnClosed(CloseReason reason) {
+  idle_timer_.Cancel();
+  leaving_ = true;
+  if (codec_ != nullptr) {
+    if (codec_->active_streams() > 0) pool_.context_.stats[kUpstreamCxDestroyWithActiveRq].Add();
+    codec_->OnConnectionClosed(reason == CloseReason::kReset ? ResetReason::kPeerReset
+                               : reason == CloseReason::kLocal ? ResetReason::kLocal
+                                                               : ResetReason::kConnectionClosed);
+  }
+  pool_.context_.stats[kUpstreamCxRxBytes].Add(connection_->bytes_received());
+  pool_.context_.stats[kUpstreamCxTxBytes].Add(connection_->bytes_sent());
+  const std::string why = connection_->transport().failure();
+  pool_.OnGone(*this, reason, why);
+}
+
+void PooledConnection::OnStreamDone() {
+  if (leaving_ && idle()) {
+    connection_->CloseAfterFlush();
+    return;
+  }
+  pool_.OnStreamDone(*this);
+}
+
+void PooledConnection::OnCodecClose(bool, const char*) {
+  leaving_ = true;
+  connection_->CloseAfterFlush();
+}
+
+void PooledConnection::OnCapacityChange() { pool_.OnStreamDone(*this); }
+
+}  // namespace proxy

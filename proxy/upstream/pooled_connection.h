@@ -1,0 +1,46 @@
+// One upstream connection with its codec. Private to upstream/.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "proxy/codec/codec.h"
+#include "proxy/upstream/pool.h"
+
+namespace proxy {
+
+class PooledConnection final : public ConnectionEvents, public ClientCodecEvents, public Deferred {
+ public:
+  PooledConnection(Pool& pool, std::unique_ptr<IoHandle> io, std::unique_ptr<Transport> transport);
+
+  void Start(absl::Duration timeout) { connection_->Start(timeout); }
+  bool ready() const { return codec_ != nullptr && !leaving_; }
+  bool was_ready() const { return codec_ != nullptr; }
+  bool CanOpen() const { return ready() && codec_->CanOpen(); }
+  bool idle() const { return codec_ == nullptr || codec_->active_streams() == 0; }
+  void Lend(StreamWaiter& waiter);
+  // Closes as soon as no stream is active.
+  void Leave();
+  void WaitIdle(absl::Duration timeout) { idle_timer_.Arm(timeout); }
+
+  void OnConnected() override;
+  void OnData(absl::string_view data) override { codec_->OnData(data); }
+  void OnEof() override;
+  void OnClosed(CloseReason reason) override;
+  void OnWriteHigh() override { codec_->OnWriteHigh(); }
+  void OnWriteLow() override { codec_->OnWriteLow(); }
+
+  void OnStreamDone() override;
+  void OnCodecClose(bool protocol_error, const char* details) override;
+  void OnCapacityChange() override;
+
+ private:
+  Pool& pool_;
+  Timer idle_timer_;
+  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<ClientCodec> codec_;
+  uint64_t requests_ = 0;
+  bool leaving_ = false;
+};
+
+}  // namespace proxy
