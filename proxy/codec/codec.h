@@ -82,7 +82,8 @@ class ClientCodec {
 };
 
 // All borrow `sink`, `events` and `loop`; loop thread only. `secure` sets the scheme.
-std::unique_ptr<ServerCodec> NewHttp1ServerCodec(ByteSink& sink, ServerCodecEvents& events,
+std::unique_ptr<ServerCodec> NewHttp1ServerCodec(EventLoop& loop, ByteSink& sink,
+                                                 ServerCodecEvents& events,
                                                  const CodecLimits& limits, bool secure);
 std::unique_ptr<ClientCodec> NewHttp1ClientCodec(ByteSink& sink, ClientCodecEvents& events,
                                                  const CodecLimits& limits);

@@ -27,6 +27,17 @@ absl::string_view HeaderName(HeaderId id);
 // Bytes that live as long as the head they belong to. Grows in blocks; moving keeps views valid.
 class Arena {
  public:
+  Arena() = default;
+  Arena(Arena&& other) noexcept
+      : blocks_(std::move(other.blocks_)),
+        next_(std::exchange(other.next_, nullptr)),
+        left_(std::exchange(other.left_, 0)) {}
+  Arena& operator=(Arena&& other) noexcept {
+    blocks_ = std::move(other.blocks_);
+    next_ = std::exchange(other.next_, nullptr);
+    left_ = std::exchange(other.left_, 0);
+    return *this;
+  }
   // An uninitialized span of `size` bytes.
   char* Allocate(size_t size);
   absl::string_view Copy(absl::string_view text);

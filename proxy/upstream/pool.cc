@@ -66,7 +66,7 @@ bool Pool::Connect() {
     return false;
   }
   absl::string_view why;
-  std::unique_ptr<Transport> transport = NewTransport(why);
+  std::unique_ptr<Transport> transport = NewUpstreamTransport(*context_.config, host_.config, why);
   auto io = transport == nullptr
                 ? absl::StatusOr<std::unique_ptr<IoHandle>>(absl::UnavailableError(why))
                 : context_.network.Connect(context_.loop, host_.config.address);
@@ -83,25 +83,6 @@ bool Pool::Connect() {
       std::make_unique<PooledConnection>(*this, *std::move(io), std::move(transport)));
   connections_.back()->Start(context_.config->connect_timeout);
   return true;
-}
-
-std::unique_ptr<Transport> Pool::NewTransport(absl::string_view& why) const {
-  const ClusterConfig& config = *context_.config;
-  const TlsSlot* slot = config.tls.get();
-  for (const TransportChoice& choice : config.transports) {
-    const auto& labels = host_.config.labels;
-    if (std::includes(labels.begin(), labels.end(), choice.labels.begin(), choice.labels.end())) {
-      slot = choice.tls.get();
-      break;
-    }
-  }
-  if (slot == nullptr) return NewRawTransport();
-  const std::shared_ptr<const TlsContext> context = slot->Get();
-  if (context == nullptr) {
-    why = "TLS secrets are not known yet";
-    return nullptr;
-  }
-  return context->NewClient({}, {});
 }
 
 void Pool::OnConnected(PooledConnection& connection) {

@@ -43,6 +43,12 @@ class StreamWaiter {
 // One connection of a pool: joins a Connection to a ClientCodec.
 class PooledConnection;
 
+// The transport with which `config` wants `endpoint` spoken to. Null, with `why`, while its secrets
+// are unknown.
+std::unique_ptr<Transport> NewUpstreamTransport(const ClusterConfig& config,
+                                                const EndpointConfig& endpoint,
+                                                absl::string_view& why);
+
 // The connections of one worker to one host in one protocol. Idle ones are used last in, first out.
 // Loop thread only.
 class Pool {
@@ -67,7 +73,6 @@ class Pool {
   void OnConnected(PooledConnection& connection);
   void OnStreamDone(PooledConnection& connection);
   void OnGone(PooledConnection& connection, CloseReason reason, absl::string_view why);
-  std::unique_ptr<Transport> NewTransport(absl::string_view& why) const;
   PooledConnection* FindOpen();
 
   PoolContext& context_;

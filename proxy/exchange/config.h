@@ -1,0 +1,70 @@
+// HTTP connection managers and TCP proxies as configured.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+
+#include "proxy/accesslog/access_log.h"
+#include "proxy/codec/codec.h"
+#include "proxy/route/route.h"
+#include "proxy/stats/stats.h"
+#include "proxy/upstream/cluster.h"
+
+namespace proxy {
+
+struct HttpConfig {
+  enum class Codec : uint8_t { kAuto, kHttp1, kHttp2 };
+  std::string stat_prefix;
+  Codec codec = Codec::kAuto;
+  CodecLimits limits;
+  std::shared_ptr<const RouteTable> routes;  // Inline; or:
+  std::string rds_name;                      // Looked up in Tables for each request.
+  std::string server_name = "envoy";
+  bool generate_request_id = true;
+  bool keep_request_id = false;        // preserve_external_request_id
+  bool always_set_request_id_in_response = false;
+  bool use_remote_address = false;
+  bool upgrade_websocket = false;
+  bool normalize_path = false;
+  bool merge_slashes = false;
+  bool strip_port = false;
+  absl::Duration idle_timeout = absl::Hours(1);
+  absl::Duration stream_idle_timeout = absl::Minutes(5);
+  absl::Duration request_headers_timeout = absl::ZeroDuration();  // Zero: none.
+  absl::Duration drain_timeout = absl::Seconds(5);
+  std::vector<AccessLog> access_logs;
+  std::shared_ptr<Scope> stats;
+};
+
+struct TcpConfig {
+  std::string stat_prefix;
+  std::vector<WeightedCluster> clusters;
+  uint32_t total_weight = 1;
+  absl::Duration idle_timeout = absl::Hours(1);  // Zero: none.
+  uint32_t connect_attempts_max = 1;
+  std::vector<AccessLog> access_logs;
+  std::shared_ptr<Scope> stats;
+};
+
+// What a request looks up by name: the newest accepted version of each. Immutable.
+struct Tables {
+  std::shared_ptr<const ClusterTable> clusters = std::make_shared<ClusterTable>();
+  absl::flat_hash_map<std::string, std::shared_ptr<const RouteTable>> routes;
+};
+
+// One worker's view, renewed by Adopt(): a request pins what it uses. Loop thread only.
+struct WorkerContext {
+  EventLoop& loop;
+  Network& network;
+  size_t index;  // Of its stats shards.
+  Clusters& clusters;
+  std::shared_ptr<const Tables> tables;
+  Cell* server_stats;
+  bool draining = false;
+};
+
+}  // namespace proxy

@@ -1,0 +1,302 @@
+// A request's life, in calling order: head, route, forwarding, answer, end.
+#include "proxy/exchange/exchange.h"
+
+#include <utility>
+
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
+
+#include "proxy/exchange/request_id.h"
+#include "proxy/exchange/rewrite.h"
+
+namespace proxy {
+
+Exchange::Exchange(DownstreamInfo& downstream, ResponseSender& sender, ExchangeOwner& owner)
+    : downstream_(downstream),
+      sender_(sender),
+      owner_(owner),
+      idle_(downstream.worker.loop.timers(), [this] { Touch(); }) {
+  EventLoop& loop = downstream_.worker.loop;
+  info_.start = loop.clock().Wall();
+  info_.start_ns = loop.NowNs();
+  idle_since_ns_ = info_.start_ns;
+  downstream_.stats[kDownstreamRqTotal].Add();
+  downstream_.stats[kDownstreamRqActive].Add();
+  if (downstream_.config->stream_idle_timeout > absl::ZeroDuration()) {
+    idle_.Arm(downstream_.config->stream_idle_timeout);
+  }
+}
+
+Exchange::~Exchange() = default;
+
+void Exchange::OnHead(RequestHead head, bool last) {
+  request_ = std::move(head);
+  request_done_ = last;
+  info_.request = &request_;
+  info_.downstream_remote = downstream_.remote;
+  info_.downstream_local = downstream_.local;
+  info_.downstream_identity = downstream_.connection.transport().peer_identity();
+  info_.requested_server_name = downstream_.connection.transport().server_name();
+  if (last) info_.request_end_ns = info_.start_ns;
+
+  PrepareRequest();
+  if (!ChooseRoute()) return;
+  if (route_->redirect) return Redirect(*route_->redirect);
+  if (route_->direct) {
+    downstream_.stats[kRqDirectResponse].Add();
+    return Reply(route_->direct->status, "direct_response", route_->direct->body);
+  }
+  Forward(last);
+}
+
+void Exchange::PrepareRequest() {
+  const HttpConfig& config = *downstream_.config;
+  if (config.normalize_path || config.merge_slashes) {
+    NormalizePath(request_, config.normalize_path, config.merge_slashes);
+  }
+  Headers& headers = request_.headers;
+  if (config.generate_request_id) {
+    const Header* given = headers.Find(HeaderId::kXRequestId);
+    const bool trusted = config.keep_request_id || !config.use_remote_address;
+    if (given != nullptr && trusted) {
+      info_.request_id = std::string(given->value);
+    } else {
+      info_.request_id = NewRequestId(downstream_.worker.loop.random());
+      headers.Set(HeaderId::kXRequestId, info_.request_id);
+    }
+  } else {
+    info_.request_id = std::string(headers.Value(HeaderId::kXRequestId));
+  }
+  if (config.use_remote_address) {
+    const std::string remote = downstream_.remote.ip();
+    const absl::string_view before = headers.Value(HeaderId::kXForwardedFor);
+    headers.Set(HeaderId::kXForwardedFor, before.empty() ? remote : absl::StrCat(before, ",", remote));
+  }
+  if (config.use_remote_address || headers.Find(HeaderId::kXForwardedProto) == nullptr) {
+    headers.Set(HeaderId::kXForwardedProto,
+                downstream_.connection.transport().secure() ? "https" : "http");
+  }
+}
+
+bool Exchange::ChooseRoute() {
+  const HttpConfig& config = *downstream_.config;
+  routes_ = config.routes;
+  if (routes_ == nullptr) {
+    const auto found = downstream_.worker.tables->routes.find(config.rds_name);
+    if (found != downstream_.worker.tables->routes.end()) routes_ = found->second;
+  }
+  if (routes_ != nullptr) host_ = routes_->FindHost(request_.authority);
+  if (host_ != nullptr) route_ = RouteTable::FindRoute(*host_, request_);
+  if (route_ == nullptr) {
+    SetFlag(info_, ResponseFlag::kNoRoute);
+    downstream_.stats[kNoRoute].Add();
+    Reply(404, "route_not_found", "");
+    return false;
+  }
+  info_.route_name = route_->name;
+  return true;
+}
+
+void Exchange::Forward(bool last) {
+  const ForwardAction& action = *route_->forward;
+  choice_ = &PickCluster(action, downstream_.worker.loop.random().Next());
+  info_.cluster = choice_->cluster;
+  std::shared_ptr<Cluster> cluster = downstream_.worker.clusters.Find(choice_->cluster);
+  if (cluster == nullptr) {
+    SetFlag(info_, ResponseFlag::kNoCluster);
+    downstream_.stats[kNoCluster].Add();
+    return Reply(action.cluster_not_found_status, "cluster_not_found", "");
+  }
+  const bool upgrade = !request_.upgrade.empty();
+  if (upgrade && !(absl::EqualsIgnoreCase(request_.upgrade, "websocket") &&
+                   (downstream_.config->upgrade_websocket || action.upgrade_websocket))) {
+    return Reply(403, "upgrade_failed", "");
+  }
+  RewriteRequest(*route_, request_);
+  choice_->request_edits.Apply(request_.headers);
+  route_->request_edits.Apply(request_.headers);
+  host_->request_edits.Apply(request_.headers);
+  routes_->request_edits().Apply(request_.headers);
+  if (request_.expects_continue) {
+    ResponseHead go_on;
+    go_on.status = 100;
+    sender_.SendInformational(go_on);
+  }
+  const RetryPolicy* retry = action.retry ? &*action.retry : host_->retry ? &*host_->retry : nullptr;
+  const bool endless = upgrade || request_.method == "CONNECT";
+  forwarder_.emplace(
+      ForwardContext{.loop = downstream_.worker.loop,
+                     .cluster = std::move(cluster),
+                     .action = action,
+                     .retry = endless ? nullptr : retry,
+                     .timeout = endless ? absl::ZeroDuration() : RequestTimeout(action, request_),
+                     .wanted = downstream_.original_destination,
+                     .downstream_version = request_.version,
+                     .info = info_},
+      *this);
+  forwarder_->Start(request_, last);
+}
+
+void Exchange::OnData(absl::string_view data, bool last) {
+  info_.request_bytes += data.size();
+  idle_since_ns_ = downstream_.worker.loop.NowNs();
+  if (last) EndRequest();
+  if (forwarder_) forwarder_->SendData(data, last);
+  if (last && response_done_) Finish();
+}
+
+void Exchange::EndRequest() {
+  request_done_ = true;
+  info_.request_end_ns = downstream_.worker.loop.NowNs();
+}
+
+void Exchange::OnTrailers(Headers trailers) {
+  EndRequest();
+  if (forwarder_) forwarder_->SendTrailers(std::move(trailers));
+  if (response_done_) Finish();
+}
+
+void Exchange::OnReset(ResetReason reason) {
+  if (response_done_) return Finish();  // The answer is out; nobody waits for the rest.
+  const bool broke_rules = reason == ResetReason::kProtocolError;
+  SetFlag(info_, broke_rules ? ResponseFlag::kDownstreamProtocolError
+                             : ResponseFlag::kDownstreamReset);
+  if (!response_begun_) {
+    info_.details = broke_rules ? "http1.codec_error" : "downstream_remote_disconnect";
+  }
+  downstream_.stats[kDownstreamRqRxReset].Add();
+  Finish();
+}
+
+void Exchange::OnResponseInformational(ResponseHead head) {
+  if (head.status != 100) sender_.SendInformational(head);
+}
+
+void Exchange::OnResponseHead(ResponseHead head, bool last) {
+  response_ = std::move(head);
+  info_.details = "via_upstream";
+  choice_->response_edits.Apply(response_.headers);
+  route_->response_edits.Apply(response_.headers);
+  host_->response_edits.Apply(response_.headers);
+  routes_->response_edits().Apply(response_.headers);
+  const int64_t service_ns = info_.upstream_first_ns - info_.start_ns;
+  response_.headers.Set(HeaderId::kXEnvoyUpstreamServiceTime, absl::StrCat(service_ns / 1'000'000));
+  SendHead(last);
+}
+
+void Exchange::SendHead(bool last) {
+  const HttpConfig& config = *downstream_.config;
+  response_begun_ = true;
+  info_.response = &response_;
+  info_.status = response_.status;
+  response_.headers.Set(HeaderId::kServer, config.server_name);
+  if (response_.headers.Find(HeaderId::kDate) == nullptr) {
+    response_.headers.AddView("date", HttpDate(info_.start, response_.headers.arena()),
+                              HeaderId::kDate);
+  }
+  if (config.always_set_request_id_in_response && !info_.request_id.empty()) {
+    response_.headers.Set(HeaderId::kXRequestId, info_.request_id);
+  }
+  downstream_.stats[kDownstreamRq1xx + static_cast<size_t>(response_.status / 100 - 1)].Add();
+  if (last) {
+    sender_.SendHead(response_, true);
+    EndResponse();
+  } else {
+    sender_.SendHead(response_, false);
+  }
+}
+
+void Exchange::OnResponseData(absl::string_view data, bool last) {
+  info_.response_bytes += data.size();
+  idle_since_ns_ = downstream_.worker.loop.NowNs();
+  sender_.SendData(data, last);
+  if (last) EndResponse();
+}
+
+void Exchange::OnResponseTrailers(Headers trailers) {
+  sender_.SendTrailers(trailers);
+  EndResponse();
+}
+
+void Exchange::OnResponseReset() {
+  downstream_.stats[kDownstreamRqTxReset].Add();
+  sender_.Reset(ResetReason::kLocal);
+  Finish();
+}
+
+void Exchange::OnForwardFailed(const ForwardFailure& failure) {
+  SetFlag(info_, failure.flag);
+  // What our transport said stays in our log; the client learns only that there was no connection.
+  Reply(failure.status, failure.details, failure.body, {}, failure.overloaded);
+}
+
+void Exchange::Redirect(const RedirectAction& action) {
+  downstream_.stats[kRqRedirect].Add();
+  Reply(action.status, "direct_response", "", RedirectLocation(action, *route_, request_));
+}
+
+void Exchange::Reply(int status, absl::string_view details, absl::string_view body,
+                     absl::string_view location, bool overloaded) {
+  info_.details = details;
+  response_.status = status;
+  const bool grpc =
+      absl::StartsWith(request_.headers.Value(HeaderId::kContentType), "application/grpc");
+  Headers& headers = response_.headers;
+  if (overloaded) headers.Add(HeaderId::kXEnvoyOverloaded, "true");
+  if (!location.empty()) headers.Add(HeaderId::kLocation, location);
+  if (grpc) {
+    // A gRPC client reads its status from a trailers-only answer (gRPC over HTTP/2, "Responses").
+    response_.status = 200;
+    headers.Add(HeaderId::kContentType, "application/grpc");
+    headers.Add(HeaderId::kGrpcStatus, absl::StrCat(GrpcStatusOf(status)));
+    if (!body.empty()) headers.Add(HeaderId::kGrpcMessage, body);
+    return SendHead(true);
+  }
+  if (!body.empty()) headers.Add(HeaderId::kContentType, "text/plain");
+  response_.content_length = body.size();
+  const bool bodiless = body.empty() || request_.method == "HEAD";
+  if (bodiless) return SendHead(true);
+  SendHead(false);
+  OnResponseData(body, true);
+}
+
+void Exchange::OnWriteHigh() {
+  if (forwarder_) forwarder_->PauseResponse();
+}
+
+void Exchange::OnWriteLow() {
+  if (forwarder_) forwarder_->ResumeResponse();
+}
+
+// The idle timer fires at the earliest possible moment; traffic only notes the time.
+void Exchange::Touch() {
+  const int64_t quiet = downstream_.worker.loop.NowNs() - idle_since_ns_;
+  const absl::Duration left = downstream_.config->stream_idle_timeout - absl::Nanoseconds(quiet);
+  if (left > absl::ZeroDuration()) return idle_.Arm(left);
+  SetFlag(info_, ResponseFlag::kIdleTimeout);
+  downstream_.stats[kDownstreamRqIdleTimeout].Add();
+  forwarder_.reset();
+  if (!response_begun_) return Reply(request_done_ ? 504 : 408, "stream_idle_timeout", "stream timeout");
+  sender_.Reset(ResetReason::kLocal);
+  Finish();
+}
+
+// An answer may come before the request is complete: the rest of it is read and dropped.
+void Exchange::EndResponse() {
+  response_done_ = true;
+  if (request_done_) Finish();
+}
+
+void Exchange::Finish() {
+  if (finished_) return;
+  finished_ = true;
+  idle_.Cancel();
+  info_.end_ns = downstream_.worker.loop.ReadNs();
+  downstream_.stats[kDownstreamRqActive].Sub();
+  for (const AccessLog& log : downstream_.config->access_logs) {
+    if (!log.Write(info_)) downstream_.worker.server_stats[kServerAccessLogDropped].Add();
+  }
+  owner_.OnExchangeDone(*this);
+}
+
+}  // namespace proxy

@@ -1,0 +1,89 @@
+// One HTTP request's life, from its head to its log record.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "proxy/exchange/config.h"
+#include "proxy/forward/forwarder.h"
+
+namespace proxy {
+
+// What the requests of one downstream connection share; outlives them.
+struct DownstreamInfo {
+  WorkerContext& worker;
+  std::shared_ptr<const HttpConfig> config;
+  Cell* stats;  // HttpStat cells.
+  const Connection& connection;
+  Address remote;
+  Address local;
+  Address original_destination;  // Empty if the connection was not redirected.
+};
+
+class Exchange;
+// Owns exchanges; told when one is over so that it can be destroyed after the callback.
+class ExchangeOwner {
+ public:
+  virtual ~ExchangeOwner() = default;
+  virtual void OnExchangeDone(Exchange& exchange) = 0;
+};
+
+// Loop thread only.
+class Exchange final : public RequestEvents, public ForwardEvents, public Deferred {
+ public:
+  Exchange(DownstreamInfo& downstream, ResponseSender& sender, ExchangeOwner& owner);
+  ~Exchange() override;
+
+  // Request side.
+  void OnHead(RequestHead head, bool last) override;
+  void OnData(absl::string_view data, bool last) override;
+  void OnTrailers(Headers trailers) override;
+  void OnReset(ResetReason reason) override;
+  void OnWriteHigh() override;
+  void OnWriteLow() override;
+
+  // Response side.
+  void OnResponseInformational(ResponseHead head) override;
+  void OnResponseHead(ResponseHead head, bool last) override;
+  void OnResponseData(absl::string_view data, bool last) override;
+  void OnResponseTrailers(Headers trailers) override;
+  void OnResponseReset() override;
+  void OnForwardFailed(const ForwardFailure& failure) override;
+  void OnUpstreamWriteHigh() override { sender_.PauseReading(); }
+  void OnUpstreamWriteLow() override { sender_.ResumeReading(); }
+
+ private:
+  friend class HttpConnection;
+  bool ChooseRoute();
+  void PrepareRequest();
+  void Forward(bool last);
+  void Redirect(const RedirectAction& action);
+  // Answers in place of an upstream.
+  void Reply(int status, absl::string_view details, absl::string_view body,
+             absl::string_view location = {}, bool overloaded = false);
+  void SendHead(bool last);
+  void EndRequest();
+  void EndResponse();
+  void Finish();
+  void Touch();
+
+  DownstreamInfo& downstream_;
+  ResponseSender& sender_;
+  ExchangeOwner& owner_;
+  StreamInfo info_;
+  RequestHead request_;
+  ResponseHead response_;
+  std::shared_ptr<const RouteTable> routes_;  // Pins the version that this request began with.
+  const VirtualHost* host_ = nullptr;
+  const Route* route_ = nullptr;
+  const WeightedCluster* choice_ = nullptr;
+  std::optional<Forwarder> forwarder_;
+  Timer idle_;
+  int64_t idle_since_ns_ = 0;
+  bool request_done_ = false;
+  bool response_begun_ = false;
+  bool response_done_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace proxy

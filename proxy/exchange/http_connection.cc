@@ -1,0 +1,132 @@
+// Chooses the codec of a connection and keeps its exchanges.
+#include "proxy/exchange/http_connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <absl/strings/match.h>
+
+namespace proxy {
+namespace {
+
+constexpr absl::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // RFC 9113 §3.4
+
+}  // namespace
+
+HttpConnection::HttpConnection(WorkerContext& worker, std::shared_ptr<const HttpConfig> config,
+                               std::unique_ptr<IoHandle> io, std::unique_ptr<Transport> transport,
+                               Address original_destination, DownstreamOwner& owner)
+    : config_(std::move(config)),
+      connection_(std::make_unique<Connection>(worker.loop, std::move(io), std::move(transport),
+                                               *this, false)),
+      info_{worker, config_, config_->stats->Shard(worker.index), *connection_, {}, {},
+            std::move(original_destination)},
+      owner_(owner),
+      idle_(worker.loop.timers(), [this] {
+        info_.stats[kDownstreamCxIdleTimeout].Add();
+        Drain();
+      }) {
+  info_.stats[kDownstreamCxTotal].Add();
+  info_.stats[kDownstreamCxActive].Add();
+}
+
+HttpConnection::~HttpConnection() { info_.stats[kDownstreamCxActive].Sub(); }
+
+void HttpConnection::Start(absl::Duration handshake_timeout) {
+  info_.remote = connection_->io().Peer();
+  info_.local = info_.original_destination.empty() ? connection_->io().Local()
+                                                   : info_.original_destination;
+  connection_->Start(handshake_timeout);
+}
+
+void HttpConnection::OnConnected() { ArmIdle(); }
+
+bool HttpConnection::MakeCodec(absl::string_view first_bytes) {
+  bool http2 = config_->codec == HttpConfig::Codec::kHttp2;
+  if (config_->codec == HttpConfig::Codec::kAuto) {
+    const absl::string_view alpn = connection_->transport().alpn();
+    if (alpn == "h2") {
+      http2 = true;
+    } else if (alpn != "http/1.1") {
+      // No agreement: the first bytes decide (RFC 9113 §3.3, prior knowledge).
+      preface_.append(first_bytes.data(), std::min(first_bytes.size(), kPreface.size()));
+      const absl::string_view seen = absl::string_view(preface_).substr(0, kPreface.size());
+      http2 = absl::StartsWith(kPreface, seen);
+      if (http2 && seen.size() < kPreface.size()) return false;
+    }
+  }
+  const bool secure = connection_->transport().secure();
+  EventLoop& loop = info_.worker.loop;
+  codec_ = http2 ? NewHttp2ServerCodec(loop, *connection_, *this, config_->limits, secure)
+                 : NewHttp1ServerCodec(loop, *connection_, *this, config_->limits, secure);
+  if (draining_ || info_.worker.draining) codec_->Drain();
+  return true;
+}
+
+void HttpConnection::OnData(absl::string_view data) {
+  if (codec_ == nullptr) {
+    const std::string before = preface_;
+    if (!MakeCodec(data)) return;
+    preface_.clear();
+    if (!before.empty()) codec_->OnData(before);
+    if (connection_->closed()) return;
+  }
+  codec_->OnData(data);
+}
+
+void HttpConnection::OnEof() {
+  if (codec_ == nullptr) return connection_->CloseAfterFlush();
+  codec_->OnEof();
+}
+
+void HttpConnection::OnClosed(CloseReason reason) {
+  if (reason != CloseReason::kLocal) info_.stats[kDownstreamCxDestroyRemote].Add();
+  if (codec_ != nullptr) {
+    codec_->OnConnectionClosed(reason == CloseReason::kReset ? ResetReason::kPeerReset
+                                                             : ResetReason::kConnectionClosed);
+  }
+  owner_.OnDownstreamDone(*this);
+}
+
+void HttpConnection::OnWriteHigh() {
+  if (codec_ != nullptr) codec_->OnWriteHigh();
+}
+void HttpConnection::OnWriteLow() {
+  if (codec_ != nullptr) codec_->OnWriteLow();
+}
+
+RequestEvents& HttpConnection::OnNewStream(ResponseSender& sender) {
+  idle_.Cancel();
+  exchanges_.push_back(std::make_unique<Exchange>(info_, sender, *this));
+  return *exchanges_.back();
+}
+
+void HttpConnection::OnCodecClose(bool protocol_error, const char*) {
+  if (protocol_error) info_.stats[kDownstreamCxProtocolError].Add();
+  connection_->CloseAfterFlush();
+}
+
+void HttpConnection::OnExchangeDone(Exchange& exchange) {
+  const auto found = std::find_if(exchanges_.begin(), exchanges_.end(),
+                                  [&](const auto& one) { return one.get() == &exchange; });
+  if (found == exchanges_.end()) return;
+  info_.worker.loop.DeleteLater(std::move(*found));
+  *found = std::move(exchanges_.back());
+  exchanges_.pop_back();
+  if (exchanges_.empty()) ArmIdle();
+}
+
+void HttpConnection::ArmIdle() {
+  if (config_->idle_timeout > absl::ZeroDuration()) idle_.Arm(config_->idle_timeout);
+}
+
+void HttpConnection::Drain() {
+  draining_ = true;
+  if (codec_ != nullptr) {
+    codec_->Drain();
+  } else {
+    connection_->CloseAfterFlush();
+  }
+}
+
+}  // namespace proxy

@@ -1,0 +1,59 @@
+// A downstream connection that speaks HTTP: its codec and the exchanges on it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/exchange/exchange.h"
+
+namespace proxy {
+
+// Told when a downstream connection is over.
+class DownstreamOwner {
+ public:
+  virtual ~DownstreamOwner() = default;
+  virtual void OnDownstreamDone(Deferred& downstream) = 0;
+};
+
+// Loop thread only. Owns its connection.
+class HttpConnection final : public ConnectionEvents,
+                             public ServerCodecEvents,
+                             public ExchangeOwner,
+                             public Deferred {
+ public:
+  HttpConnection(WorkerContext& worker, std::shared_ptr<const HttpConfig> config,
+                 std::unique_ptr<IoHandle> io, std::unique_ptr<Transport> transport,
+                 Address original_destination, DownstreamOwner& owner);
+  ~HttpConnection() override;
+
+  void Start(absl::Duration handshake_timeout);
+  // Finishes running requests and takes no more.
+  void Drain();
+
+  void OnConnected() override;
+  void OnData(absl::string_view data) override;
+  void OnEof() override;
+  void OnClosed(CloseReason reason) override;
+  void OnWriteHigh() override;
+  void OnWriteLow() override;
+  RequestEvents& OnNewStream(ResponseSender& sender) override;
+  void OnCodecClose(bool protocol_error, const char* details) override;
+  void OnExchangeDone(Exchange& exchange) override;
+
+ private:
+  bool MakeCodec(absl::string_view first_bytes);
+  void ArmIdle();
+
+  std::shared_ptr<const HttpConfig> config_;
+  std::unique_ptr<Connection> connection_;
+  DownstreamInfo info_;
+  DownstreamOwner& owner_;
+  std::unique_ptr<ServerCodec> codec_;
+  std::vector<std::unique_ptr<Exchange>> exchanges_;
+  std::string preface_;  // Bytes kept while the protocol is undecided; at most 24.
+  Timer idle_;
+  bool draining_ = false;
+};
+
+}  // namespace proxy

@@ -1,0 +1,122 @@
+// Path, host and redirect rewriting; timeouts and status mapping.
+#include "proxy/exchange/rewrite.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <absl/strings/match.h>
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+#include <absl/strings/str_split.h>
+
+namespace proxy {
+
+void RewriteRequest(const Route& route, RequestHead& head) {
+  const ForwardAction& action = *route.forward;
+  Arena& arena = head.headers.arena();
+  if (!action.host_rewrite.empty()) head.authority = arena.Copy(action.host_rewrite);
+  if (!action.prefix_rewrite.empty()) {
+    const absl::string_view matched = route.match.kind == RouteMatch::Path::kExact
+                                          ? head.PathOnly()
+                                          : absl::string_view(route.match.path);
+    head.path = arena.Copy(absl::StrCat(action.prefix_rewrite, head.path.substr(matched.size())));
+  } else if (action.regex_rewrite != nullptr) {
+    const absl::string_view only = head.PathOnly();
+    std::string path(only);
+    RE2::GlobalReplace(&path, *action.regex_rewrite, action.regex_substitution);
+    head.path = arena.Copy(absl::StrCat(path, head.path.substr(only.size())));
+  }
+}
+
+void NormalizePath(RequestHead& head, bool dots, bool slashes) {
+  if (head.path.empty() || head.path[0] != '/') return;
+  const absl::string_view only = head.PathOnly();
+  if (!absl::StrContains(only, "/.") && !absl::StrContains(only, "//")) return;
+  std::vector<absl::string_view> kept;
+  const std::vector<absl::string_view> parts = absl::StrSplit(only.substr(1), '/');
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const bool last = i + 1 == parts.size();
+    if (slashes && parts[i].empty() && !last) continue;
+    if (dots && (parts[i] == "." || parts[i] == "..")) {
+      if (parts[i] == ".." && !kept.empty()) kept.pop_back();
+      if (last) kept.emplace_back();
+      continue;
+    }
+    kept.push_back(parts[i]);
+  }
+  head.path = head.headers.arena().Copy(
+      absl::StrCat("/", absl::StrJoin(kept, "/"), head.path.substr(only.size())));
+}
+
+std::string RedirectLocation(const RedirectAction& action, const Route& route,
+                             const RequestHead& head) {
+  const std::string scheme = action.https                ? "https"
+                             : !action.scheme.empty()    ? action.scheme
+                                                         : std::string(head.scheme);
+  std::string host = action.host.empty() ? std::string(head.authority) : action.host;
+  if (action.port != 0) {
+    if (action.host.empty()) host = host.substr(0, host.rfind(':'));
+    absl::StrAppend(&host, ":", action.port);
+  }
+  absl::string_view tail = head.path;
+  if (action.strip_query) tail = head.PathOnly();
+  std::string path(tail);
+  if (!action.path.empty()) {
+    path = action.path;
+    if (!action.strip_query && !absl::StrContains(path, '?')) {
+      absl::StrAppend(&path, head.path.substr(head.PathOnly().size()));
+    }
+  } else if (!action.prefix_rewrite.empty()) {
+    path = absl::StrCat(action.prefix_rewrite,
+                        tail.substr(std::min(tail.size(), route.match.path.size())));
+  }
+  return absl::StrCat(scheme, "://", host, path);
+}
+
+absl::Duration RequestTimeout(const ForwardAction& action, const RequestHead& head) {
+  if (!action.grpc_timeout_max) return action.timeout;
+  const absl::string_view text = head.headers.Value(HeaderId::kGrpcTimeout);
+  uint64_t count = 0;
+  if (text.size() < 2 || text.size() > 9 ||
+      !absl::SimpleAtoi(text.substr(0, text.size() - 1), &count)) {
+    return action.timeout;
+  }
+  absl::Duration unit;
+  switch (text.back()) {
+    case 'H': unit = absl::Hours(1); break;
+    case 'M': unit = absl::Minutes(1); break;
+    case 'S': unit = absl::Seconds(1); break;
+    case 'm': unit = absl::Milliseconds(1); break;
+    case 'u': unit = absl::Microseconds(1); break;
+    case 'n': unit = absl::Nanoseconds(1); break;
+    default: return action.timeout;
+  }
+  const absl::Duration asked = static_cast<int64_t>(count) * unit;
+  const absl::Duration most = *action.grpc_timeout_max;
+  return most > absl::ZeroDuration() ? std::min(asked, most) : asked;
+}
+
+int GrpcStatusOf(int http_status) {
+  switch (http_status) {
+    case 400: return 13;  // INTERNAL
+    case 401: return 16;  // UNAUTHENTICATED
+    case 403: return 7;   // PERMISSION_DENIED
+    case 404: return 12;  // UNIMPLEMENTED
+    case 429: case 502: case 503: case 504: return 14;  // UNAVAILABLE
+    default: return 2;    // UNKNOWN
+  }
+}
+
+absl::string_view HttpDate(absl::Time now, Arena& arena) {
+  thread_local int64_t second = -1;
+  thread_local std::string text;
+  const int64_t this_second = absl::ToUnixSeconds(now);
+  if (this_second != second) {
+    second = this_second;
+    text = absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", now, absl::UTCTimeZone());
+  }
+  return arena.Copy(text);
+}
+
+}  // namespace proxy

@@ -1,0 +1,27 @@
+// What a route changes in a request, and small facts about answers.
+#pragma once
+
+#include <string>
+
+#include <absl/time/time.h>
+
+#include "proxy/http/headers.h"
+#include "proxy/route/route.h"
+
+namespace proxy {
+
+// Applies the route's path and host rewrites; new bytes live in the head's arena.
+void RewriteRequest(const Route& route, RequestHead& head);
+// Resolves dot segments and, if asked, runs of slashes (RFC 3986 §6.2.2.3).
+void NormalizePath(RequestHead& head, bool dots, bool slashes);
+// The Location of a redirect.
+std::string RedirectLocation(const RedirectAction& action, const Route& route,
+                             const RequestHead& head);
+// The route's timeout, shortened by grpc-timeout where the route obeys it. Zero: none.
+absl::Duration RequestTimeout(const ForwardAction& action, const RequestHead& head);
+// gRPC's status for an HTTP status that a proxy made (gRPC "HTTP to gRPC Status Code Mapping").
+int GrpcStatusOf(int http_status);
+// `now` as an IMF-fixdate (RFC 9110 §5.6.7), formatted once a second per thread.
+absl::string_view HttpDate(absl::Time now, Arena& arena);
+
+}  // namespace proxy

@@ -1,0 +1,170 @@
+// Known names, the arena, and the operations on fields.
+#include "proxy/http/headers.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+namespace proxy {
+namespace {
+
+struct Known {
+  const char* name;
+  HeaderId id;
+};
+// In the order of HeaderId, from 1 on.
+constexpr Known kKnown[] = {
+    {"host", HeaderId::kHost},
+    {"content-length", HeaderId::kContentLength},
+    {"transfer-encoding", HeaderId::kTransferEncoding},
+    {"connection", HeaderId::kConnection},
+    {"keep-alive", HeaderId::kKeepAlive},
+    {"proxy-connection", HeaderId::kProxyConnection},
+    {"upgrade", HeaderId::kUpgrade},
+    {"te", HeaderId::kTe},
+    {"trailer", HeaderId::kTrailer},
+    {"expect", HeaderId::kExpect},
+    {"content-type", HeaderId::kContentType},
+    {"date", HeaderId::kDate},
+    {"server", HeaderId::kServer},
+    {"user-agent", HeaderId::kUserAgent},
+    {"cookie", HeaderId::kCookie},
+    {"x-request-id", HeaderId::kXRequestId},
+    {"x-forwarded-for", HeaderId::kXForwardedFor},
+    {"x-forwarded-proto", HeaderId::kXForwardedProto},
+    {"x-envoy-retry-on", HeaderId::kXEnvoyRetryOn},
+    {"x-envoy-max-retries", HeaderId::kXEnvoyMaxRetries},
+    {"x-envoy-upstream-service-time", HeaderId::kXEnvoyUpstreamServiceTime},
+    {"x-envoy-overloaded", HeaderId::kXEnvoyOverloaded},
+    {"x-envoy-attempt-count", HeaderId::kXEnvoyAttemptCount},
+    {"grpc-status", HeaderId::kGrpcStatus},
+    {"grpc-message", HeaderId::kGrpcMessage},
+    {"grpc-timeout", HeaderId::kGrpcTimeout},
+    {"http2-settings", HeaderId::kHttp2Settings},
+    {"retry-after", HeaderId::kRetryAfter},
+    {"location", HeaderId::kLocation},
+    {"x-forwarded-client-cert", HeaderId::kXForwardedClientCert},
+    {"traceparent", HeaderId::kTraceparent},
+};
+constexpr bool InOrder() {
+  for (size_t i = 0; i < std::size(kKnown); ++i) {
+    if (static_cast<size_t>(kKnown[i].id) != i + 1) return false;
+  }
+  return true;
+}
+static_assert(InOrder());
+
+constexpr size_t kLengthMax = 32;
+// For each length, the known names of it: a chain through `next`, so that a look-up compares one or
+// two names at most.
+struct ByLength {
+  uint8_t first[kLengthMax] = {};
+  uint8_t next[std::size(kKnown) + 1] = {};
+  constexpr ByLength() {
+    for (size_t i = std::size(kKnown); i > 0; --i) {
+      size_t length = 0;
+      while (kKnown[i - 1].name[length] != '\0') ++length;
+      next[i] = first[length];
+      first[length] = static_cast<uint8_t>(i);
+    }
+  }
+};
+constexpr ByLength kByLength;
+
+}  // namespace
+
+HeaderId HeaderIdOf(absl::string_view lower_name) {
+  if (lower_name.size() >= kLengthMax) return HeaderId::kOther;
+  for (uint8_t i = kByLength.first[lower_name.size()]; i != 0; i = kByLength.next[i]) {
+    if (std::memcmp(kKnown[i - 1].name, lower_name.data(), lower_name.size()) == 0) {
+      return kKnown[i - 1].id;
+    }
+  }
+  return HeaderId::kOther;
+}
+
+absl::string_view HeaderName(HeaderId id) { return kKnown[static_cast<size_t>(id) - 1].name; }
+
+char* Arena::Allocate(size_t size) {
+  if (size > left_) {
+    const size_t block = std::max(size, kBlockBytes);
+    blocks_.push_back(std::make_unique_for_overwrite<char[]>(block));
+    next_ = blocks_.back().get();
+    left_ = block;
+  }
+  char* at = next_;
+  next_ += size;
+  left_ -= size;
+  return at;
+}
+
+absl::string_view Arena::Copy(absl::string_view text) {
+  if (text.empty()) return {};
+  char* at = Allocate(text.size());
+  std::memcpy(at, text.data(), text.size());
+  return {at, text.size()};
+}
+
+void Headers::Add(absl::string_view lower_name, absl::string_view value) {
+  const HeaderId id = HeaderIdOf(lower_name);
+  fields_.push_back({id == HeaderId::kOther ? arena_.Copy(lower_name) : HeaderName(id),
+                     arena_.Copy(value), id});
+}
+
+void Headers::Add(HeaderId id, absl::string_view value) {
+  fields_.push_back({HeaderName(id), arena_.Copy(value), id});
+}
+
+void Headers::Set(HeaderId id, absl::string_view value) {
+  const absl::string_view kept = arena_.Copy(value);  // `value` may be a view of what is removed.
+  Remove(id);
+  fields_.push_back({HeaderName(id), kept, id});
+}
+
+void Headers::Set(absl::string_view lower_name, absl::string_view value) {
+  const absl::string_view name = arena_.Copy(lower_name);
+  const absl::string_view kept = arena_.Copy(value);
+  Remove(name);
+  fields_.push_back({name, kept, HeaderIdOf(name)});
+}
+
+size_t Headers::Remove(HeaderId id) {
+  const size_t before = fields_.size();
+  fields_.erase(std::remove_if(fields_.begin(), fields_.end(),
+                               [id](const Header& one) { return one.id == id; }),
+                fields_.end());
+  return before - fields_.size();
+}
+
+size_t Headers::Remove(absl::string_view lower_name) {
+  const size_t before = fields_.size();
+  fields_.erase(std::remove_if(fields_.begin(), fields_.end(),
+                               [&](const Header& one) { return one.name == lower_name; }),
+                fields_.end());
+  return before - fields_.size();
+}
+
+const Header* Headers::Find(HeaderId id) const {
+  for (const Header& one : fields_) {
+    if (one.id == id) return &one;
+  }
+  return nullptr;
+}
+
+const Header* Headers::Find(absl::string_view lower_name) const {
+  for (const Header& one : fields_) {
+    if (one.name == lower_name) return &one;
+  }
+  return nullptr;
+}
+
+absl::string_view Headers::Value(HeaderId id) const {
+  const Header* found = Find(id);
+  return found == nullptr ? absl::string_view() : found->value;
+}
+
+void Headers::CopyFrom(const Headers& other) {
+  for (const Header& one : other) Add(one.name, one.value);
+}
+
+}  // namespace proxy

@@ -1,0 +1,259 @@
+// Feeds BoringSSL from long reads and gathers its records into few writes.
+#include "proxy/tls/transport.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
+
+#include "proxy/tls/context.h"
+
+namespace proxy {
+namespace {
+
+// Several records of at most 16 KiB come with one system call.
+constexpr size_t kReadBytes = 64 * 1024;
+// Plain bytes taken before what they became must have left.
+constexpr size_t kPendingMax = 128 * 1024;
+
+std::string FirstSpiffeUri(X509* certificate) {
+  if (certificate == nullptr) return "";
+  bssl::UniquePtr<GENERAL_NAMES> names(static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  for (size_t i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
+    if (name->type != GEN_URI) continue;
+    const std::string uri(
+        reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.uniformResourceIdentifier)),
+        static_cast<size_t>(ASN1_STRING_length(name->d.uniformResourceIdentifier)));
+    if (absl::StartsWith(uri, "spiffe://")) return uri;
+  }
+  return "";
+}
+
+class TlsTransport final : public Transport {
+ public:
+  TlsTransport(bssl::UniquePtr<SSL> ssl, std::shared_ptr<const TlsContext> context)
+      : context_(std::move(context)), ssl_(std::move(ssl)) {
+    BIO* bio = BIO_new(Method());
+    BIO_set_data(bio, this);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl_.get(), bio, bio);
+  }
+
+  Progress Handshake(IoHandle& io) override {
+    io_ = &io;
+    emptied_ = false;
+    ERR_clear_error();
+    const int result = SSL_do_handshake(ssl_.get());
+    const int error = SSL_get_error(ssl_.get(), result);
+    Send(io);
+    if (result != 1) {
+      if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+        if (broken_) failure_ = "the peer closed the connection during the TLS handshake";
+        return broken_ ? Progress::kFailed : Progress::kAgain;
+      }
+      NoteFailure(error);
+      return Progress::kFailed;
+    }
+    bssl::UniquePtr<X509> peer(SSL_get_peer_certificate(ssl_.get()));
+    failure_ = context_->RefusePeer(peer.get());
+    if (!failure_.empty()) {
+      SSL_send_fatal_alert(ssl_.get(), SSL_AD_CERTIFICATE_UNKNOWN);
+      Send(io);
+      return Progress::kFailed;
+    }
+    peer_identity_ = FirstSpiffeUri(peer.get());
+    return Progress::kDone;
+  }
+
+  IoResult Read(IoHandle& io, char* into, size_t capacity) override {
+    io_ = &io;
+    emptied_ = false;
+    IoResult result;
+    while (result.bytes < capacity) {
+      ERR_clear_error();
+      const int got = SSL_read(ssl_.get(), into + result.bytes, static_cast<int>(capacity - result.bytes));
+      if (got > 0) {
+        result.bytes += static_cast<size_t>(got);
+        result.status = IoResult::kOk;
+        continue;
+      }
+      const int error = SSL_get_error(ssl_.get(), got);
+      if (out_sent_ < out_.size()) Send(io);  // Alerts, key updates.
+      if (error == SSL_ERROR_WANT_READ) {
+        result.drained = !broken_;
+        if (result.bytes > 0) return result;
+        if (!broken_) return {.status = IoResult::kAgain};
+        return {.status = errno_ == 0 ? IoResult::kEof : IoResult::kFailed, .error = errno_};
+      }
+      if (result.bytes > 0) return result;  // The end is told with the next read.
+      if (error == SSL_ERROR_ZERO_RETURN) return {.status = IoResult::kEof};
+      NoteFailure(error);
+      return {.status = IoResult::kFailed};
+    }
+    return result;
+  }
+
+  IoResult Write(IoHandle& io, const iovec* parts, int count) override {
+    io_ = &io;
+    IoResult result;
+    for (int i = 0; i < count; ++i) {
+      const auto* data = static_cast<const char*>(parts[i].iov_base);
+      size_t left = parts[i].iov_len;
+      while (left > 0) {
+        if (pending() >= kPendingMax && Send(io) != IoResult::kOk) {
+          return result.bytes > 0 ? result : IoResult{.status = IoResult::kAgain};
+        }
+        ERR_clear_error();
+        const int took = SSL_write(ssl_.get(), data, static_cast<int>(std::min<size_t>(left, 1 << 30)));
+        if (took <= 0) {
+          NoteFailure(SSL_get_error(ssl_.get(), took));
+          return {.status = IoResult::kFailed};
+        }
+        result.status = IoResult::kOk;
+        result.bytes += static_cast<size_t>(took);
+        data += took;
+        left -= static_cast<size_t>(took);
+      }
+    }
+    if (Send(io) == IoResult::kFailed) return {.status = IoResult::kFailed, .error = errno_};
+    return result;
+  }
+
+  IoResult::Status Flush(IoHandle& io) override { return Send(io); }
+  size_t pending() const override { return out_.size() - out_sent_; }
+
+  void Farewell(IoHandle& io) override {
+    if (broken_ || said_goodbye_) return;
+    said_goodbye_ = true;
+    io_ = &io;
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+    Send(io);
+  }
+
+  bool secure() const override { return true; }
+  absl::string_view alpn() const override {
+    const uint8_t* name = nullptr;
+    unsigned length = 0;
+    SSL_get0_alpn_selected(ssl_.get(), &name, &length);
+    return {reinterpret_cast<const char*>(name), length};
+  }
+  absl::string_view peer_identity() const override { return peer_identity_; }
+  absl::string_view server_name() const override {
+    const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
+    return name == nullptr ? absl::string_view() : absl::string_view(name);
+  }
+  std::string failure() const override { return failure_; }
+
+ private:
+  static const BIO_METHOD* Method() {
+    static BIO_METHOD* const method = [] {
+      BIO_METHOD* made = BIO_meth_new(0, "connection");
+      BIO_meth_set_read(made, [](BIO* bio, char* into, int length) {
+        return static_cast<TlsTransport*>(BIO_get_data(bio))->GiveCipher(bio, into, length);
+      });
+      BIO_meth_set_write(made, [](BIO* bio, const char* data, int length) {
+        static_cast<TlsTransport*>(BIO_get_data(bio))->out_.append(data, static_cast<size_t>(length));
+        return length;
+      });
+      BIO_meth_set_ctrl(made, [](BIO*, int command, long, void*) -> long {
+        return command == BIO_CTRL_FLUSH ? 1 : 0;
+      });
+      return made;
+    }();
+    return method;
+  }
+
+  // What BoringSSL reads: first the bytes kept, then a long read of the stream.
+  int GiveCipher(BIO* bio, char* into, int length) {
+    BIO_clear_retry_flags(bio);
+    if (in_used_ == in_.size() && (emptied_ || !Receive())) {
+      BIO_set_retry_read(bio);
+      return -1;
+    }
+    const size_t given = std::min(static_cast<size_t>(length), in_.size() - in_used_);
+    std::memcpy(into, in_.data() + in_used_, given);
+    in_used_ += given;
+    if (in_used_ == in_.size()) {
+      std::string().swap(in_);  // An idle connection holds no buffer.
+      in_used_ = 0;
+    }
+    return static_cast<int>(given);
+  }
+
+  bool Receive() {
+    thread_local char* const scratch = new char[kReadBytes];
+    const IoResult result = io_->Read(scratch, kReadBytes);
+    if (result.status == IoResult::kOk) {
+      in_.assign(scratch, result.bytes);
+      in_used_ = 0;
+      emptied_ = result.drained;
+      return true;
+    }
+    if (result.status != IoResult::kAgain) {
+      broken_ = true;
+      errno_ = result.status == IoResult::kEof ? 0 : result.error;
+    }
+    return false;
+  }
+
+  IoResult::Status Send(IoHandle& io) {
+    while (out_sent_ < out_.size()) {
+      const iovec part{.iov_base = out_.data() + out_sent_, .iov_len = out_.size() - out_sent_};
+      const IoResult result = io.Write(&part, 1);
+      if (result.status != IoResult::kOk) {
+        if (result.status == IoResult::kFailed) errno_ = result.error;
+        return result.status;
+      }
+      out_sent_ += result.bytes;
+    }
+    std::string().swap(out_);
+    out_sent_ = 0;
+    return IoResult::kOk;
+  }
+
+  void NoteFailure(int ssl_error) {
+    const uint32_t error = ERR_get_error();
+    ERR_clear_error();
+    const long verify = SSL_get_verify_result(ssl_.get());
+    if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED && verify != X509_V_OK) {
+      failure_ = absl::StrCat("certificate verify failed: ", X509_verify_cert_error_string(verify));
+    } else if (error != 0) {
+      const char* reason = ERR_reason_error_string(error);
+      failure_ = absl::StrCat("TLS error: ", reason == nullptr ? "unknown" : reason);
+    } else {
+      failure_ = absl::StrCat("TLS error ", ssl_error, ": the connection was closed");
+    }
+  }
+
+  const std::shared_ptr<const TlsContext> context_;
+  IoHandle* io_ = nullptr;  // Valid during a call.
+  std::string in_;          // Ciphertext not yet taken by BoringSSL.
+  size_t in_used_ = 0;
+  std::string out_;         // Records not yet sent.
+  size_t out_sent_ = 0;
+  bssl::UniquePtr<SSL> ssl_;
+  std::string peer_identity_;
+  std::string failure_;
+  int errno_ = 0;
+  bool broken_ = false;  // The stream has ended.
+  bool emptied_ = false;  // A short read has shown that the stream holds no more for now.
+  bool said_goodbye_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> NewTlsTransport(bssl::UniquePtr<SSL> ssl,
+                                           std::shared_ptr<const TlsContext> context) {
+  return std::make_unique<TlsTransport>(std::move(ssl), std::move(context));
+}
+
+}  // namespace proxy
