@@ -29,14 +29,14 @@ endif()
 # BoringSSL, for the proxy alone.
 add_library(pinnace_boringssl INTERFACE)
 if(PINNACE_BORINGSSL_ROOT)
-  target_include_directories(pinnace_boringssl BEFORE INTERFACE ${PINNACE_BORINGSSL_ROOT}/include)
+  target_include_directories(pinnace_boringssl SYSTEM BEFORE INTERFACE ${PINNACE_BORINGSSL_ROOT}/include)
   find_library(BORINGSSL_SSL NAMES ssl PATHS ${PINNACE_BORINGSSL_ROOT} PATH_SUFFIXES lib build ssl
     build/ssl NO_DEFAULT_PATH REQUIRED)
   find_library(BORINGSSL_CRYPTO NAMES crypto PATHS ${PINNACE_BORINGSSL_ROOT} PATH_SUFFIXES lib build
     crypto build/crypto NO_DEFAULT_PATH REQUIRED)
 else()
   set(BORINGSSL_DIR /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/android)
-  target_include_directories(pinnace_boringssl BEFORE INTERFACE /usr/include/android)
+  target_include_directories(pinnace_boringssl SYSTEM BEFORE INTERFACE /usr/include/android)
   set(BORINGSSL_SSL ${BORINGSSL_DIR}/libssl.so)
   set(BORINGSSL_CRYPTO ${BORINGSSL_DIR}/libcrypto.so)
   if(NOT EXISTS ${BORINGSSL_SSL})

@@ -90,6 +90,7 @@ class Http2Stream {
   bool peer_reset_ = false;
   bool not_sent_ = false;     // The request never left.
   bool closed_ = false;       // nghttp2 has closed it, or we reset it.
+  bool reset_ = false;        // We gave it up: an RST_STREAM is queued.
   bool deferred_ = false;     // nghttp2 waits for data.
   bool high_ = false;
   int paused_ = 0;

@@ -1,0 +1,109 @@
+// A worker's listeners and connections.
+#include "proxy/server/worker.h"
+
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+#include "common/log.h"
+
+namespace proxy {
+
+Worker::Worker(size_t index, Network& network, pinnace::Clock& clock, StatsRegistry& stats)
+    : loop_(NewLibeventPoller(), clock, pinnace::EntropySeed()),
+      network_(network),
+      index_(index),
+      clusters_(loop_, network, index, CodecLimits{}),
+      context_{loop_, network, index, clusters_, std::make_shared<Tables>(),
+               stats.Get(kServerScope, "")->Shard(index)} {}
+
+Worker::~Worker() { Stop(); }
+
+void Worker::Start() {
+  thread_ = std::thread([this] { loop_.Run(); });
+}
+
+void Worker::Stop() {
+  if (!thread_.joinable()) return;
+  loop_.Stop();
+  thread_.join();
+}
+
+void Worker::Adopt(SnapshotPtr snapshot) {
+  loop_.AssertInLoop();
+  snapshot_ = std::move(snapshot);
+  context_.tables = snapshot_->tables;
+  clusters_.Adopt(snapshot_->tables->clusters);
+  std::map<std::string, std::unique_ptr<Listener>> before = std::move(listeners_);
+  listeners_.clear();
+  unbound_.clear();
+  for (const auto& config : snapshot_->listeners) {
+    if (!config->bind) {
+      unbound_[config->address] = config;
+      continue;
+    }
+    const auto known = before.find(config->name);
+    if (known != before.end() && known->second->config().address == config->address) {
+      known->second->Update(config);
+      listeners_[config->name] = std::move(known->second);
+      continue;
+    }
+    auto listener = std::make_unique<Listener>(loop_, network_, index_, *this, config);
+    if (absl::Status opened = listener->Open(); !opened.ok()) {
+      pinnace::LogError("listener", absl::StrCat(config->name, ": ", opened.message()));
+      continue;
+    }
+    listeners_[config->name] = std::move(listener);
+  }
+}
+
+std::vector<std::pair<std::string, Address>> Worker::Bound() const {
+  std::vector<std::pair<std::string, Address>> bound;
+  for (const auto& [name, listener] : listeners_) bound.emplace_back(name, listener->local());
+  return bound;
+}
+
+std::shared_ptr<const ListenerConfig> Worker::FindUnbound(const Address& destination) {
+  const auto exact = unbound_.find(destination);
+  if (exact != unbound_.end()) return exact->second;
+  const char* any = destination.family() == AF_INET6 ? "::" : "0.0.0.0";
+  const auto wide = unbound_.find(*Address::FromIp(any, destination.port()));
+  return wide == unbound_.end() ? nullptr : wide->second;
+}
+
+void Worker::OnConnection(const FilterChain& chain, Accepted accepted) {
+  if (chain.http != nullptr) {
+    auto connection = std::make_unique<HttpConnection>(
+        context_, chain.http, std::move(accepted.io), std::move(accepted.transport),
+        std::move(accepted.original_destination), *this);
+    HttpConnection& started = *connection;
+    downstreams_.emplace(&started, std::move(connection));
+    http_.emplace(&started, &started);
+    started.Start(accepted.handshake_timeout);
+    return;
+  }
+  auto exchange = std::make_unique<TcpExchange>(
+      context_, chain.tcp, std::move(accepted.io), std::move(accepted.transport),
+      std::move(accepted.original_destination), *this);
+  TcpExchange& started = *exchange;
+  downstreams_.emplace(&started, std::move(exchange));
+  started.Start(accepted.handshake_timeout);
+}
+
+void Worker::OnDownstreamDone(Deferred& downstream) {
+  http_.erase(&downstream);
+  const auto found = downstreams_.find(&downstream);
+  if (found == downstreams_.end()) return;
+  loop_.DeleteLater(std::move(found->second));
+  downstreams_.erase(found);
+}
+
+void Worker::Drain() {
+  context_.draining = true;
+  for (auto& [name, listener] : listeners_) listener->Stop();
+  std::vector<HttpConnection*> open;
+  for (const auto& [key, connection] : http_) open.push_back(connection);
+  for (HttpConnection* connection : open) connection->Drain();
+}
+
+}  // namespace proxy

@@ -1,0 +1,256 @@
+// Listeners with their filter chains, HTTP connection managers and TCP proxies.
+#include <absl/strings/ascii.h>
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
+#include <xxhash.h>
+
+#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
+#include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
+#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "proxy/snapshot/parse.h"
+#include "proxy/snapshot/supported.h"
+#include "proxy/stats/names.h"
+
+namespace proxy {
+namespace {
+
+namespace core = envoy::config::core::v3;
+namespace listener = envoy::config::listener::v3;
+namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
+namespace tcp = envoy::extensions::filters::network::tcp_proxy::v3;
+namespace inspectors = envoy::extensions::filters::listener;
+using envoy::extensions::access_loggers::file::v3::FileAccessLog;
+
+absl::Status Bad(absl::string_view where, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(where, ": ", what));
+}
+
+absl::Status AddFormat(absl::string_view text, std::shared_ptr<const LogFormat>& to) {
+  auto format = LogFormat::Parse(text);
+  if (!format.ok()) return format.status();
+  to = std::make_shared<const LogFormat>(*std::move(format));
+  return absl::OkStatus();
+}
+
+absl::Status ReadJson(const google::protobuf::Struct& json, AccessLog& log) {
+  for (const auto& [key, value] : std::map<std::string, google::protobuf::Value>(
+           json.fields().begin(), json.fields().end())) {
+    if (value.kind_case() != google::protobuf::Value::kStringValue) {
+      return Bad("json_format", absl::StrCat("'", key, "': only strings are supported"));
+    }
+    std::shared_ptr<const LogFormat> format;
+    if (absl::Status s = AddFormat(value.string_value(), format); !s.ok()) return s;
+    log.json.emplace_back(key, std::move(format));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadAccessLog(const envoy::config::accesslog::v3::AccessLog& proto, ParseContext& context,
+                           std::vector<AccessLog>& logs) {
+  FileAccessLog file;
+  if (!proto.typed_config().UnpackTo(&file)) {
+    return Bad("access_log", absl::StrCat("'", proto.name(), "': only FileAccessLog is supported"));
+  }
+  AccessLog log;
+  std::shared_ptr<LogSink>& sink = context.sinks[file.path()];
+  if (sink == nullptr) {
+    auto opened = OpenFileSink(file.path());
+    if (!opened.ok()) return opened.status();
+    sink = *std::move(opened);
+  }
+  log.sink = sink;
+  absl::Status read;
+  if (file.has_json_format()) {
+    read = ReadJson(file.json_format(), log);
+  } else if (file.log_format().has_json_format()) {
+    read = ReadJson(file.log_format().json_format(), log);
+  } else {
+    std::string text = file.format();
+    if (file.log_format().has_text_format_source()) text = file.log_format().text_format_source().inline_string();
+    if (!file.log_format().text_format().empty()) text = file.log_format().text_format();
+    read = AddFormat(text.empty() ? kDefaultLogFormat : text, log.text);
+  }
+  logs.push_back(std::move(log));
+  return read;
+}
+
+absl::Status ReadUpgrades(const hcm::HttpConnectionManager& proto, HttpConfig& config) {
+  for (const auto& upgrade : proto.upgrade_configs()) {
+    if (!absl::EqualsIgnoreCase(upgrade.upgrade_type(), "websocket")) {
+      return Bad("upgrade_configs", absl::StrCat("'", upgrade.upgrade_type(), "' is not supported"));
+    }
+    config.upgrade_websocket = !upgrade.has_enabled() || upgrade.enabled().value();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadHttpFilters(const hcm::HttpConnectionManager& proto) {
+  bool router = false;
+  for (const auto& filter : proto.http_filters()) {
+    if (router) return Bad("http_filters", "the router must be the last filter");
+    router = filter.typed_config().Is<envoy::extensions::filters::http::router::v3::Router>();
+    if (!router && !filter.is_optional()) {
+      return Bad("http_filters", absl::StrCat("'", filter.name(), "' is not supported"));
+    }
+  }
+  return router ? absl::OkStatus() : Bad("http_filters", "the last filter must be the router");
+}
+
+absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConnectionManager& proto,
+                                                            ParseContext& context) {
+  auto config = std::make_shared<HttpConfig>();
+  config->stat_prefix = proto.stat_prefix();
+  config->stats = context.stats.Get(kHttpScope, proto.stat_prefix());
+  switch (proto.codec_type()) {
+    case hcm::HttpConnectionManager::AUTO: break;
+    case hcm::HttpConnectionManager::HTTP1: config->codec = HttpConfig::Codec::kHttp1; break;
+    case hcm::HttpConnectionManager::HTTP2: config->codec = HttpConfig::Codec::kHttp2; break;
+    default: return Bad("codec_type", "only AUTO, HTTP1 and HTTP2 are supported");
+  }
+  if (proto.has_route_config()) {
+    auto routes = ParseRoutes(proto.route_config());
+    if (!routes.ok()) return routes.status();
+    config->routes = *std::move(routes);
+  } else if (proto.has_rds()) {
+    config->rds_name = proto.rds().route_config_name();
+  } else {
+    return Bad("route_specifier", "needs rds or route_config");
+  }
+  if (absl::Status s = ReadHttpFilters(proto); !s.ok()) return s;
+  if (absl::Status s = ReadUpgrades(proto, *config); !s.ok()) return s;
+  for (const auto& log : proto.access_log()) {
+    if (absl::Status s = ReadAccessLog(log, context, config->access_logs); !s.ok()) return s;
+  }
+  if (!proto.server_name().empty()) config->server_name = proto.server_name();
+  if (proto.has_generate_request_id()) config->generate_request_id = proto.generate_request_id().value();
+  config->keep_request_id = proto.preserve_external_request_id();
+  config->always_set_request_id_in_response = proto.always_set_request_id_in_response();
+  config->use_remote_address = proto.use_remote_address().value();
+  config->normalize_path = proto.normalize_path().value();
+  config->merge_slashes = proto.merge_slashes();
+  const auto& common = proto.common_http_protocol_options();
+  if (common.has_idle_timeout()) config->idle_timeout = ToDuration(common.idle_timeout());
+  if (common.has_max_headers_count()) config->limits.header_count_max = common.max_headers_count().value();
+  if (proto.has_stream_idle_timeout()) config->stream_idle_timeout = ToDuration(proto.stream_idle_timeout());
+  if (proto.has_drain_timeout()) config->drain_timeout = ToDuration(proto.drain_timeout());
+  if (proto.has_max_request_headers_kb()) config->limits.head_bytes_max = proto.max_request_headers_kb().value() * 1024;
+  const auto& h2 = proto.http2_protocol_options();
+  if (h2.has_max_concurrent_streams()) config->limits.concurrent_streams_max = h2.max_concurrent_streams().value();
+  if (h2.has_initial_stream_window_size()) config->limits.stream_window_bytes = h2.initial_stream_window_size().value();
+  return std::shared_ptr<const HttpConfig>(std::move(config));
+}
+
+absl::StatusOr<std::shared_ptr<const TcpConfig>> ParseTcp(const tcp::TcpProxy& proto, ParseContext& context) {
+  auto config = std::make_shared<TcpConfig>();
+  config->stat_prefix = proto.stat_prefix();
+  config->stats = context.stats.Get(kTcpScope, proto.stat_prefix());
+  if (proto.has_weighted_clusters()) {
+    uint64_t total = 0;
+    for (const auto& one : proto.weighted_clusters().clusters()) {
+      config->clusters.push_back({.cluster = one.name(), .weight = one.weight(), .request_edits = {}, .response_edits = {}});
+      total += one.weight();
+    }
+    if (total == 0 || total > UINT32_MAX) return Bad("weighted_clusters", "the weights' sum must be in 1..4294967295");
+    config->total_weight = static_cast<uint32_t>(total);
+  } else {
+    if (proto.cluster().empty()) return Bad("tcp_proxy", "needs cluster or weighted_clusters");
+    config->clusters.push_back({.cluster = proto.cluster(), .weight = 1, .request_edits = {}, .response_edits = {}});
+  }
+  if (proto.has_idle_timeout()) config->idle_timeout = ToDuration(proto.idle_timeout());
+  if (proto.has_max_connect_attempts()) config->connect_attempts_max = proto.max_connect_attempts().value();
+  for (const auto& log : proto.access_log()) {
+    if (absl::Status s = ReadAccessLog(log, context, config->access_logs); !s.ok()) return s;
+  }
+  return std::shared_ptr<const TcpConfig>(std::move(config));
+}
+
+absl::Status ReadChain(const listener::FilterChain& proto, ParseContext& context, FilterChain& chain) {
+  chain.name = proto.name();
+  const auto& match = proto.filter_chain_match();
+  if (match.destination_port().value() > 65535) return Bad("destination_port", "above 65535");
+  chain.match.destination_port = static_cast<uint16_t>(match.destination_port().value());
+  for (const std::string& name : match.server_names()) {
+    chain.match.server_names.push_back(absl::AsciiStrToLower(name));
+  }
+  chain.match.transport_protocol = match.transport_protocol();
+  chain.match.alpn.assign(match.application_protocols().begin(), match.application_protocols().end());
+  if (proto.has_transport_socket()) {
+    auto slot = ParseTransportSocket(proto.transport_socket(), true, context);
+    if (!slot.ok()) return slot.status();
+    chain.tls = *slot;
+  }
+  if (proto.filters_size() != 1) return Bad("filters", "exactly one network filter is supported");
+  const auto& any = proto.filters(0).typed_config();
+  if (hcm::HttpConnectionManager http; any.UnpackTo(&http)) {
+    auto parsed = ParseHttp(http, context);
+    if (!parsed.ok()) return Bad("http_connection_manager", parsed.status().message());
+    chain.http = *std::move(parsed);
+    return absl::OkStatus();
+  }
+  if (tcp::TcpProxy opaque; any.UnpackTo(&opaque)) {
+    auto parsed = ParseTcp(opaque, context);
+    if (!parsed.ok()) return Bad("tcp_proxy", parsed.status().message());
+    chain.tcp = *std::move(parsed);
+    return absl::OkStatus();
+  }
+  return Bad("filters[0]", absl::StrCat("'", proto.filters(0).name(), "' is not supported"));
+}
+
+absl::Status ReadListenerFilters(const listener::Listener& proto, ListenerConfig& config) {
+  for (const auto& filter : proto.listener_filters()) {
+    const auto& any = filter.typed_config();
+    if (any.Is<inspectors::tls_inspector::v3::TlsInspector>()) {
+      config.inspects_tls = true;
+    } else if (any.Is<inspectors::http_inspector::v3::HttpInspector>()) {
+      config.inspects_http = true;
+    } else if (any.Is<inspectors::original_dst::v3::OriginalDst>()) {
+      config.asks_original_dst = true;
+    } else {
+      return Bad("listener_filters", absl::StrCat("'", filter.name(), "' is not supported"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const ListenerConfig>> ParseListener(const listener::Listener& proto,
+                                                                    ParseContext& context) {
+  const std::string where = absl::StrCat("listener '", proto.name(), "'");
+  const auto unsupported = UnsupportedFields(proto);
+  if (!unsupported.empty()) return Bad(where, absl::StrCat("not supported: ", unsupported.front()));
+  auto config = std::make_shared<ListenerConfig>();
+  auto address = ParseAddress(proto.address());
+  if (!address.ok()) return Bad(where, address.status().message());
+  config->address = *address;
+  config->name = proto.name().empty() ? config->address.ToString() : proto.name();
+  config->stats = context.stats.Get(kListenerScope, proto.stat_prefix().empty() ? config->address.ToString()
+                                                                                : proto.stat_prefix());
+  config->bind = !proto.has_bind_to_port() || proto.bind_to_port().value();
+  config->use_original_dst = proto.use_original_dst().value();
+  config->reuse_port = config->address.is_ip();
+  if (proto.has_listener_filters_timeout()) config->sniff_timeout = ToDuration(proto.listener_filters_timeout());
+  config->continue_on_timeout = proto.continue_on_listener_filters_timeout();
+  if (absl::Status s = ReadListenerFilters(proto, *config); !s.ok()) return Bad(where, s.message());
+  for (int i = 0; i < proto.filter_chains_size(); ++i) {
+    if (absl::Status s = ReadChain(proto.filter_chains(i), context, config->chains.emplace_back()); !s.ok()) {
+      return Bad(absl::StrCat(where, ": filter_chains[", i, "]"), s.message());
+    }
+  }
+  if (proto.has_default_filter_chain()) {
+    if (absl::Status s = ReadChain(proto.default_filter_chain(), context, config->default_chain.emplace()); !s.ok()) {
+      return Bad(absl::StrCat(where, ": default_filter_chain"), s.message());
+    }
+  }
+  if (config->chains.empty() && !config->default_chain) return Bad(where, "filter_chains: at least one");
+  const std::string bytes = proto.SerializeAsString();
+  config->hash = XXH64(bytes.data(), bytes.size(), 0);
+  return std::shared_ptr<const ListenerConfig>(std::move(config));
+}
+
+}  // namespace proxy

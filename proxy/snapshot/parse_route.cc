@@ -1,0 +1,280 @@
+// Route configurations.
+#include <absl/strings/ascii.h>
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_split.h>
+
+#include <set>
+
+#include "proxy/snapshot/parse.h"
+#include "proxy/snapshot/supported.h"
+
+namespace proxy {
+namespace {
+
+namespace route = envoy::config::route::v3;
+namespace core = envoy::config::core::v3;
+
+absl::Status Bad(absl::string_view where, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(where, ": ", what));
+}
+
+absl::StatusOr<std::shared_ptr<const RE2>> Compile(const std::string& pattern) {
+  auto regex = std::make_shared<const RE2>(pattern, RE2::Quiet);
+  if (!regex->ok()) return Bad("regex", absl::StrCat("'", pattern, "': ", regex->error()));
+  return regex;
+}
+
+absl::Status ReadText(const envoy::type::matcher::v3::StringMatcher& proto, TextMatch& text) {
+  text.ignore_case = proto.ignore_case();
+  if (proto.has_exact()) {
+    text.kind = TextMatch::Kind::kExact;
+    text.text = proto.exact();
+  } else if (proto.has_prefix()) {
+    text.kind = TextMatch::Kind::kPrefix;
+    text.text = proto.prefix();
+  } else if (proto.has_suffix()) {
+    text.kind = TextMatch::Kind::kSuffix;
+    text.text = proto.suffix();
+  } else if (proto.has_contains()) {
+    text.kind = TextMatch::Kind::kContains;
+    text.text = proto.contains();
+  } else if (proto.has_safe_regex()) {
+    text.kind = TextMatch::Kind::kRegex;
+    auto regex = Compile(proto.safe_regex().regex());
+    if (!regex.ok()) return regex.status();
+    text.regex = *regex;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadHeader(const route::HeaderMatcher& proto, HeaderMatch& match) {
+  match.name = absl::AsciiStrToLower(proto.name());
+  if (match.name.empty()) return Bad("match.headers", "name: must not be empty");
+  match.invert = proto.invert_match();
+  match.missing_is_empty = proto.treat_missing_header_as_empty();
+  if (proto.has_string_match()) return ReadText(proto.string_match(), match.text);
+  if (proto.has_range_match()) {
+    match.range = {proto.range_match().start(), proto.range_match().end()};
+  } else if (proto.has_present_match()) {
+    match.present = proto.present_match();
+  } else if (proto.has_exact_match()) {
+    match.text = {.kind = TextMatch::Kind::kExact, .text = proto.exact_match(), .regex = {}};
+  } else if (proto.has_prefix_match()) {
+    match.text = {.kind = TextMatch::Kind::kPrefix, .text = proto.prefix_match(), .regex = {}};
+  } else if (proto.has_suffix_match()) {
+    match.text = {.kind = TextMatch::Kind::kSuffix, .text = proto.suffix_match(), .regex = {}};
+  } else if (proto.has_contains_match()) {
+    match.text = {.kind = TextMatch::Kind::kContains, .text = proto.contains_match(), .regex = {}};
+  } else if (proto.has_safe_regex_match()) {
+    auto regex = Compile(proto.safe_regex_match().regex());
+    if (!regex.ok()) return regex.status();
+    match.text = {.kind = TextMatch::Kind::kRegex, .text = {}, .regex = *regex};
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadMatch(const route::RouteMatch& proto, RouteMatch& match) {
+  match.ignore_case = proto.has_case_sensitive() && !proto.case_sensitive().value();
+  match.grpc_only = proto.has_grpc();
+  switch (proto.path_specifier_case()) {
+    case route::RouteMatch::kPrefix: match.path = proto.prefix(); break;
+    case route::RouteMatch::kPath:
+      match.kind = RouteMatch::Path::kExact;
+      match.path = proto.path();
+      break;
+    case route::RouteMatch::kPathSeparatedPrefix:
+      match.kind = RouteMatch::Path::kSegmentPrefix;
+      match.path = proto.path_separated_prefix();
+      break;
+    case route::RouteMatch::kSafeRegex: {
+      match.kind = RouteMatch::Path::kRegex;
+      auto regex = Compile(proto.safe_regex().regex());
+      if (!regex.ok()) return regex.status();
+      match.regex = *regex;
+      break;
+    }
+    case route::RouteMatch::kConnectMatcher: match.kind = RouteMatch::Path::kConnect; break;
+    default: return Bad("match", "needs a path specifier (prefix, path, safe_regex, ...)");
+  }
+  for (const auto& header : proto.headers()) {
+    if (absl::Status s = ReadHeader(header, match.headers.emplace_back()); !s.ok()) return s;
+  }
+  for (const auto& query : proto.query_parameters()) {
+    QueryMatch& to = match.query.emplace_back();
+    to.name = query.name();
+    if (!query.has_string_match()) continue;
+    if (absl::Status s = ReadText(query.string_match(), to.text); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
+// Works on every message that carries the four lists of header edits.
+template <typename Add, typename Remove>
+HeaderEdits ReadEdits(const Add& add, const Remove& remove) {
+  HeaderEdits edits;
+  for (const std::string& name : remove) edits.remove.push_back(absl::AsciiStrToLower(name));
+  for (const core::HeaderValueOption& option : add) {
+    auto action = HeaderEdits::Edit::Action::kAppend;
+    switch (option.append_action()) {
+      case core::HeaderValueOption::ADD_IF_ABSENT: action = HeaderEdits::Edit::Action::kAddIfAbsent; break;
+      case core::HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD: action = HeaderEdits::Edit::Action::kOverwrite; break;
+      case core::HeaderValueOption::OVERWRITE_IF_EXISTS: action = HeaderEdits::Edit::Action::kOverwriteIfPresent; break;
+      default: break;
+    }
+    if (option.has_append() && !option.append().value()) action = HeaderEdits::Edit::Action::kOverwrite;
+    edits.edits.push_back({absl::AsciiStrToLower(option.header().key()), option.header().value(), action});
+  }
+  return edits;
+}
+
+absl::Status ReadRetry(const route::RetryPolicy& proto, RetryPolicy& policy) {
+  static const std::pair<const char*, uint32_t> kNames[] = {
+      {"5xx", kRetry5xx}, {"gateway-error", kRetryGatewayError}, {"reset", kRetryReset},
+      {"connect-failure", kRetryConnectFailure}, {"refused-stream", kRetryRefusedStream},
+      {"retriable-4xx", kRetryRetriable4xx}, {"retriable-status-codes", kRetryStatusCodes},
+      {"reset-before-request", kRetryResetBeforeRequest}, {"cancelled", kRetryGrpcCancelled},
+      {"deadline-exceeded", kRetryGrpcDeadline}, {"internal", kRetryGrpcInternal},
+      {"resource-exhausted", kRetryGrpcExhausted}, {"unavailable", kRetryGrpcUnavailable}};
+  for (absl::string_view name : absl::StrSplit(proto.retry_on(), ',', absl::SkipWhitespace())) {
+    name = absl::StripAsciiWhitespace(name);
+    const auto* found = std::find_if(std::begin(kNames), std::end(kNames),
+                                     [&](const auto& one) { return name == one.first; });
+    if (found == std::end(kNames)) return Bad("retry_policy.retry_on", absl::StrCat("'", name, "' is not supported"));
+    policy.on |= found->second;
+  }
+  if (proto.has_num_retries()) policy.attempts_max = proto.num_retries().value();
+  if (proto.has_per_try_timeout()) policy.per_try_timeout = ToDuration(proto.per_try_timeout());
+  policy.status_codes.assign(proto.retriable_status_codes().begin(), proto.retriable_status_codes().end());
+  if (proto.has_retry_back_off()) {
+    policy.backoff_base = ToDuration(proto.retry_back_off().base_interval());
+    policy.backoff_max = proto.retry_back_off().has_max_interval()
+                             ? ToDuration(proto.retry_back_off().max_interval())
+                             : policy.backoff_base * 10;
+    if (policy.backoff_base <= absl::ZeroDuration() || policy.backoff_max < policy.backoff_base) {
+      return Bad("retry_policy.retry_back_off", "needs 0 < base_interval <= max_interval");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadClusters(const route::RouteAction& proto, ForwardAction& action) {
+  if (proto.has_cluster()) {
+    action.clusters.push_back({.cluster = proto.cluster(), .weight = 1, .request_edits = {}, .response_edits = {}});
+    return absl::OkStatus();
+  }
+  if (!proto.has_weighted_clusters()) return Bad("route", "needs cluster or weighted_clusters");
+  uint64_t total = 0;
+  for (const auto& one : proto.weighted_clusters().clusters()) {
+    WeightedCluster& to = action.clusters.emplace_back();
+    to.cluster = one.name();
+    to.weight = one.weight().value();
+    to.request_edits = ReadEdits(one.request_headers_to_add(), one.request_headers_to_remove());
+    to.response_edits = ReadEdits(one.response_headers_to_add(), one.response_headers_to_remove());
+    total += to.weight;
+  }
+  if (total == 0 || total > UINT32_MAX) return Bad("weighted_clusters", "the weights' sum must be in 1..4294967295");
+  action.total_weight = static_cast<uint32_t>(total);
+  return absl::OkStatus();
+}
+
+absl::Status ReadForward(const route::RouteAction& proto, ForwardAction& action) {
+  if (absl::Status s = ReadClusters(proto, action); !s.ok()) return s;
+  if (proto.has_timeout()) action.timeout = ToDuration(proto.timeout());
+  if (proto.has_idle_timeout()) action.idle_timeout = ToDuration(proto.idle_timeout());
+  if (proto.has_max_stream_duration()) {
+    const auto& duration = proto.max_stream_duration();
+    if (duration.has_max_stream_duration()) action.timeout = ToDuration(duration.max_stream_duration());
+    if (duration.has_grpc_timeout_header_max()) action.grpc_timeout_max = ToDuration(duration.grpc_timeout_header_max());
+  }
+  if (proto.has_max_grpc_timeout()) action.grpc_timeout_max = ToDuration(proto.max_grpc_timeout());
+  if (proto.has_retry_policy()) {
+    if (absl::Status s = ReadRetry(proto.retry_policy(), action.retry.emplace()); !s.ok()) return s;
+  }
+  action.prefix_rewrite = proto.prefix_rewrite();
+  action.host_rewrite = proto.host_rewrite_literal();
+  if (proto.has_regex_rewrite()) {
+    auto regex = Compile(proto.regex_rewrite().pattern().regex());
+    if (!regex.ok()) return regex.status();
+    action.regex_rewrite = *regex;
+    action.regex_substitution = proto.regex_rewrite().substitution();
+  }
+  for (const auto& upgrade : proto.upgrade_configs()) {
+    if (!absl::EqualsIgnoreCase(upgrade.upgrade_type(), "websocket")) {
+      return Bad("upgrade_configs", absl::StrCat("'", upgrade.upgrade_type(), "' is not supported"));
+    }
+    action.upgrade_websocket = !upgrade.has_enabled() || upgrade.enabled().value();
+  }
+  if (proto.cluster_not_found_response_code() == route::RouteAction::NOT_FOUND) action.cluster_not_found_status = 404;
+  if (proto.cluster_not_found_response_code() == route::RouteAction::INTERNAL_SERVER_ERROR) action.cluster_not_found_status = 500;
+  return absl::OkStatus();
+}
+
+void ReadRedirect(const route::RedirectAction& proto, RedirectAction& action) {
+  action.https = proto.https_redirect();
+  action.scheme = proto.scheme_redirect();
+  action.host = proto.host_redirect();
+  action.port = proto.port_redirect();
+  action.path = proto.path_redirect();
+  action.prefix_rewrite = proto.prefix_rewrite();
+  action.strip_query = proto.strip_query();
+  static constexpr int kStatuses[] = {301, 302, 303, 307, 308};
+  action.status = kStatuses[std::min<int>(proto.response_code(), 4)];
+}
+
+absl::Status ReadRoute(const route::Route& proto, Route& to) {
+  to.name = proto.name();
+  if (absl::Status s = ReadMatch(proto.match(), to.match); !s.ok()) return s;
+  to.request_edits = ReadEdits(proto.request_headers_to_add(), proto.request_headers_to_remove());
+  to.response_edits = ReadEdits(proto.response_headers_to_add(), proto.response_headers_to_remove());
+  switch (proto.action_case()) {
+    case route::Route::kRoute: return ReadForward(proto.route(), to.forward.emplace());
+    case route::Route::kRedirect: ReadRedirect(proto.redirect(), to.redirect.emplace()); return absl::OkStatus();
+    case route::Route::kDirectResponse: {
+      DirectAction& direct = to.direct.emplace();
+      direct.status = static_cast<int>(proto.direct_response().status());
+      if (direct.status < 200 || direct.status > 599) return Bad("direct_response.status", "not in 200..599");
+      direct.body = proto.direct_response().body().inline_string() + proto.direct_response().body().inline_bytes();
+      return absl::OkStatus();
+    }
+    default: return Bad("route", "needs one of route, redirect, direct_response");
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const RouteTable>> ParseRoutes(const route::RouteConfiguration& proto) {
+  const std::string where = absl::StrCat("route configuration '", proto.name(), "'");
+  const auto unsupported = UnsupportedFields(proto);
+  if (!unsupported.empty()) return Bad(where, absl::StrCat("not supported: ", unsupported.front()));
+  std::vector<VirtualHost> hosts;
+  std::set<std::string> domains;
+  for (int i = 0; i < proto.virtual_hosts_size(); ++i) {
+    const auto& host = proto.virtual_hosts(i);
+    VirtualHost& to = hosts.emplace_back();
+    to.name = host.name();
+    to.domains.assign(host.domains().begin(), host.domains().end());
+    if (to.domains.empty()) return Bad(where, absl::StrCat("virtual_hosts[", i, "].domains: at least one"));
+    for (const std::string& domain : to.domains) {
+      if (domain.empty() || !domains.insert(absl::AsciiStrToLower(domain)).second) {
+        return Bad(where, absl::StrCat("virtual_hosts[", i, "].domains: '", domain, "' is empty or stands twice"));
+      }
+    }
+    to.request_edits = ReadEdits(host.request_headers_to_add(), host.request_headers_to_remove());
+    to.response_edits = ReadEdits(host.response_headers_to_add(), host.response_headers_to_remove());
+    if (host.has_retry_policy()) {
+      if (absl::Status s = ReadRetry(host.retry_policy(), to.retry.emplace()); !s.ok()) return s;
+    }
+    for (int k = 0; k < host.routes_size(); ++k) {
+      if (absl::Status s = ReadRoute(host.routes(k), to.routes.emplace_back()); !s.ok()) {
+        return Bad(absl::StrCat(where, ": virtual_hosts[", i, "].routes[", k, "]"), s.message());
+      }
+    }
+  }
+  return std::make_shared<const RouteTable>(
+      proto.name(), std::move(hosts), proto.ignore_port_in_host_matching(),
+      ReadEdits(proto.request_headers_to_add(), proto.request_headers_to_remove()),
+      ReadEdits(proto.response_headers_to_add(), proto.response_headers_to_remove()));
+}
+
+}  // namespace proxy
