@@ -144,6 +144,7 @@ int Http2Callbacks::SendData(nghttp2_session*, nghttp2_frame*, const uint8_t* fr
                              size_t length, nghttp2_data_source* source, void* user) {
   constexpr size_t kFrameHeadBytes = 9;
   Http2Session& self = Self(user);
+  if (self.out_.size() >= Http2Session::kGatherBytes) return NGHTTP2_ERR_WOULDBLOCK;
   self.out_.append(reinterpret_cast<const char*>(framehd), kFrameHeadBytes);
   static_cast<Http2Stream*>(source->ptr)->AppendOut(self.out_, length);
   return 0;

@@ -1,11 +1,176 @@
 // The client side of HTTP/2: requests to an upstream connection.
+#include <algorithm>
+#include <utility>
+
 #include "proxy/codec/codec.h"
+#include "proxy/codec/http2_session.h"
 
 namespace proxy {
+namespace {
 
-std::unique_ptr<ClientCodec> NewHttp2ClientCodec(EventLoop&, ByteSink&, ClientCodecEvents&,
-                                                 const CodecLimits&) {
-  return nullptr;
+// Streams before the peer's SETTINGS say how many it takes (RFC 9113 §6.5.2 advises at least 100).
+constexpr uint32_t kStreamsBeforeSettingsMax = 100;
+
+// A request and its answer. A request with `upgrade` goes out as extended CONNECT (RFC 8441); an
+// answer of 2xx to it is told as 101.
+class Http2ClientStream final : public Http2StreamOf<ResponseHead, RequestHead> {
+ public:
+  Http2ClientStream(Http2Session& session, ResponseEvents& events) : Http2StreamOf(session, -1) {
+    events_ = &events;
+  }
+
+  void OnFieldsEnd(bool last) override {
+    StartSection();
+    if (in_ == Side::kEnded) return;
+    const bool too_many = head_.headers.size() > session_.limits().header_count_max;
+    if (broken_ || oversize_ || too_many) return Refuse();
+    if (in_ == Side::kBody) return FinishTrailers();
+    FinishHead(last);
+  }
+
+  void SendHead(const RequestHead& head, bool last) override {
+    if (out_state_ != Side::kHead || closed_) return;
+    upgrade_ = !head.upgrade.empty();
+    if (upgrade_ && !PeerTakesExtendedConnect()) {
+      Fail(ResetReason::kLocal);
+      session_.Retire(*this);
+      return;
+    }
+    out_state_ = last && !upgrade_ ? Side::kEnded : Side::kBody;
+    upgrade_text_.assign(head.upgrade.data(), head.upgrade.size());
+    Http2FieldList list;
+    AddHead(head, list);
+    nghttp2_data_provider provider = Provider();
+    const bool open = out_state_ == Side::kBody;
+    id_ = nghttp2_submit_request(session_.raw(), nullptr, list.data(), list.size(),
+                                 open ? &provider : nullptr, static_cast<Http2Stream*>(this));
+    if (id_ < 0) {
+      Fail(ResetReason::kRefused);
+      session_.Retire(*this);
+      return;
+    }
+    session_.FlushSoon();
+  }
+
+  void Reset(ResetReason reason) override {
+    SendReset(reason == ResetReason::kProtocolError ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL);
+  }
+
+ private:
+  bool PeerTakesExtendedConnect() {
+    return nghttp2_session_get_remote_settings(
+               session_.raw(), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+  }
+
+  void AddHead(const RequestHead& head, Http2FieldList& list) {
+    list.Add(":method", upgrade_ ? absl::string_view("CONNECT") : head.method);
+    if (upgrade_) list.Add(":protocol", head.upgrade);
+    if (upgrade_ || head.method != "CONNECT") {
+      list.Add(":scheme", head.scheme.empty() ? absl::string_view("http") : head.scheme);
+      list.Add(":path", head.path.empty() ? absl::string_view("/") : head.path);
+    }
+    if (!head.authority.empty()) list.Add(":authority", head.authority);
+    list.AddAll(head.headers);
+    if (head.expects_continue) list.Add("expect", "100-continue");
+    if (head.content_length) list.AddNumber("content-length", *head.content_length);
+  }
+
+  bool TakePseudo(absl::string_view name, absl::string_view value) override {
+    if (in_ != Side::kHead || name != ":status") return false;
+    head_.status = ParseStatus(value);
+    return head_.status != 0;
+  }
+
+  bool TakeField(HeaderId, absl::string_view) override { return false; }
+
+  void FinishHead(bool last) {
+    ResponseHead head = std::move(head_);
+    head_ = ResponseHead();
+    if (head.status == 101 || (head.status < 200 && last)) return Refuse();
+    head.version = HttpVersion::kHttp2;
+    if (head.status < 200) {
+      content_length_.reset();
+      if (listening()) events_->OnInformational(std::move(head));
+      return;
+    }
+    head.content_length = content_length_;
+    if (upgrade_ && head.status < 300) {
+      head.status = 101;
+      head.upgrade = head.headers.arena().Copy(upgrade_text_);
+    }
+    // To a HEAD request or with 304 the length is of what is not sent.
+    if (last) content_length_.reset();
+    in_ = last ? Side::kEnded : Side::kBody;
+    if (!listening()) return;
+    events_->OnHead(std::move(head), last);
+    if (last) ForgetIfComplete();
+  }
+
+  void FinishTrailers() {
+    in_ = Side::kEnded;
+    if (!listening()) return;
+    TellTrailers();
+    ForgetIfComplete();
+  }
+
+  void Refuse() {
+    Fail(ResetReason::kProtocolError);
+    SendReset(NGHTTP2_PROTOCOL_ERROR);
+  }
+
+  bool upgrade_ = false;
+  std::string upgrade_text_;
+};
+
+class Http2ClientCodec final : public ClientCodec, public Http2Role {
+ public:
+  Http2ClientCodec(EventLoop& loop, ByteSink& sink, ClientCodecEvents& events,
+                   const CodecLimits& limits)
+      : events_(events), session_(loop, sink, *this, limits, false) {}
+
+  void OnData(absl::string_view data) override { session_.Receive(data); }
+  void OnEof() override { session_.OnEof(); }
+  void OnConnectionClosed(ResetReason reason) override { session_.Abandon(reason); }
+  void Drain() override { session_.Drain(); }
+  size_t active_streams() const override { return session_.streams(); }
+  void OnWriteHigh() override { session_.SetSinkHigh(true); }
+  void OnWriteLow() override { session_.SetSinkHigh(false); }
+  HttpVersion version() const override { return HttpVersion::kHttp2; }
+
+  bool CanOpen() const override {
+    if (session_.ended() || session_.draining() || session_.goaway_seen()) return false;
+    nghttp2_session* raw = const_cast<Http2Session&>(session_).raw();
+    if (nghttp2_session_check_request_allowed(raw) == 0) return false;
+    const uint32_t theirs =
+        session_.settings_seen()
+            ? nghttp2_session_get_remote_settings(raw, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+            : kStreamsBeforeSettingsMax;
+    return session_.streams() < std::min(theirs, session_.limits().concurrent_streams_max);
+  }
+
+  RequestSender& NewStream(ResponseEvents& events) override {
+    Http2Stream& stream = session_.Add(std::make_unique<Http2ClientStream>(session_, events));
+    return static_cast<Http2ClientStream&>(stream);
+  }
+
+  std::unique_ptr<Http2Stream> OnPeerOpened(int32_t) override { return nullptr; }
+  void OnStreamRetired() override { events_.OnStreamDone(); }
+  void OnPeerLimits() override { events_.OnCapacityChange(); }
+  void OnSessionEnd(bool protocol_error, const char* details) override {
+    events_.OnCodecClose(protocol_error, details);
+  }
+
+ private:
+  ClientCodecEvents& events_;
+  Http2Session session_;
+};
+
+}  // namespace
+
+std::unique_ptr<ClientCodec> NewHttp2ClientCodec(EventLoop& loop, ByteSink& sink,
+                                                 ClientCodecEvents& events,
+                                                 const CodecLimits& limits) {
+  return std::make_unique<Http2ClientCodec>(loop, sink, events, limits);
 }
 
 }  // namespace proxy

@@ -10,8 +10,9 @@
 namespace proxy {
 namespace {
 
-// A GOAWAY with ENHANCE_YOUR_CALM by hand, for when nghttp2 refuses to go on.
+// GOAWAY by hand, for when nghttp2 refuses to go on.
 constexpr char kCalmFrame[] = "\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b";
+constexpr char kProtocolErrorFrame[] = "\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01";
 
 constexpr uint8_t kDrainPing[8] = {'p', 'i', 'n', 'n', 'a', 'c', 'l', 'e'};
 
@@ -105,6 +106,7 @@ void Http2Session::Receive(absl::string_view data) {
   if (ended_ || fatal_ != nullptr) return;
   const ssize_t taken = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const uint8_t*>(data.data()), data.size());
+  flooded_ = taken == NGHTTP2_ERR_FLOODED;
   if (taken < 0) fatal_ = nghttp2_strerror(static_cast<int>(taken));
   FlushSoon();
 }
@@ -170,13 +172,8 @@ bool Http2Session::Gather() {
     const ssize_t length = nghttp2_session_mem_send(session_, &data);
     if (length < 0) fatal_ = nghttp2_strerror(static_cast<int>(length));
     if (length < 0) return false;
-    if (length > 0) {
-      out_.append(reinterpret_cast<const char*>(data), length);
-    } else if (nghttp2_session_want_write(session_) == 0 || !out_.empty()) {
-      return !out_.empty() && nghttp2_session_want_write(session_) != 0;
-    } else {
-      return false;
-    }
+    if (length == 0) return out_.size() >= kGatherBytes;
+    out_.append(reinterpret_cast<const char*>(data), length);
   }
   return true;
 }
@@ -192,7 +189,8 @@ void Http2Session::TellLow() {
 void Http2Session::CheckEnd() {
   if (ended_) return;
   if (fatal_ != nullptr) {
-    sink_.Write(absl::string_view(kCalmFrame, sizeof(kCalmFrame) - 1));
+    sink_.Write(absl::string_view(flooded_ ? kCalmFrame : kProtocolErrorFrame,
+                                  sizeof(kCalmFrame) - 1));
     End(true, fatal_);
   } else if (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0) {
     if (streams_.empty() || sent_error_ != nullptr) End(sent_error_ != nullptr, sent_error_);

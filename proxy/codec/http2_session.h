@@ -117,6 +117,7 @@ class Http2Session final : public Flushable {
   size_t frame_left_ = 0;              // Of the DATA frame being read; padding included.
   const char* fatal_ = nullptr;        // nghttp2 can't go on.
   const char* sent_error_ = nullptr;   // We sent a GOAWAY with an error.
+  bool flooded_ = false;               // Why fatal_.
   bool sink_high_ = false;
   bool draining_ = false;
   bool last_goaway_ = false;           // Queued: no stream after it.

@@ -11,6 +11,8 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
+#include "proxy/snapshot/extensions.h"
+
 namespace proxy {
 namespace {
 
@@ -176,14 +178,12 @@ class Walk {
  private:
   void CheckAny(const google::protobuf::Any& any, const std::string& path) {
     const std::string name = any.type_url().substr(any.type_url().rfind('/') + 1);
-    const auto* type =
-        google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(name);
+    const Message* type = FindExtension(name);
     if (type == nullptr) {
       found.push_back(absl::StrCat(path, ": extension ", name));
       return;
     }
-    std::unique_ptr<Message> inner(
-        google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
+    std::unique_ptr<Message> inner(type->New());
     if (!inner->ParseFromString(any.value())) {
       found.push_back(absl::StrCat(path, ": not a ", name));
       return;

@@ -4,7 +4,6 @@
 #include <google/protobuf/any.pb.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/duration.pb.h>
-#include <google/protobuf/dynamic_message.h>
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/time_util.h>
 #include <yaml-cpp/yaml.h>
@@ -13,6 +12,8 @@
 #include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
+
+#include "proxy/snapshot/extensions.h"
 
 namespace proxy {
 namespace {
@@ -217,13 +218,11 @@ absl::Status Reader::ReadAny(const YAML::Node& node, Message& message, const std
   if (!node.IsMap() || !node["@type"]) return Error(node, path, "needs \"@type\"");
   const std::string url = node["@type"].Scalar();
   const std::string name = url.substr(url.rfind('/') + 1);
-  const Descriptor* type =
-      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(name);
+  const Message* type = FindExtension(name);
   if (type == nullptr) {
     return Error(node["@type"], path, absl::StrCat("type ", name, " is not supported"));
   }
-  std::unique_ptr<Message> inner(
-      google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
+  std::unique_ptr<Message> inner(type->New());
   YAML::Node rest(YAML::NodeType::Map);
   for (const auto& entry : node) {
     if (entry.first.Scalar() != "@type") rest.force_insert(entry.first, entry.second);
