@@ -1,0 +1,178 @@
+"""Starts real binaries on free ports for the integration tests, and ends them by id."""
+import http.server
+import json
+import os
+import socket
+import socketserver
+import subprocess
+import tempfile
+import threading
+import time
+
+BIN = os.environ["PINNACE_BIN"]
+TYPES = "type.googleapis.com/envoy.extensions"
+HCM = TYPES + ".filters.network.http_connection_manager.v3.HttpConnectionManager"
+
+
+def wait_for(what, seconds=10.0):
+    """Polls `what` until it is true; an AssertionError if it never is."""
+    end = time.monotonic() + seconds
+    while True:
+        value = what()
+        if value:
+            return value
+        assert time.monotonic() < end, "timed out"
+        threading.Event().wait(0.01)
+
+
+class Proxy:
+    """One pinnace-proxy on the given static resources."""
+
+    def __init__(self, listeners, clusters, concurrency=1):
+        self.dir = tempfile.TemporaryDirectory(prefix="pinnace-test-")
+        config = {"admin": {"address": address("127.0.0.1", 0)},
+                  "static_resources": {"listeners": listeners, "clusters": clusters}}
+        path = os.path.join(self.dir.name, "bootstrap.json")
+        with open(path, "w") as file:
+            json.dump(config, file)
+        ports = os.path.join(self.dir.name, "ports.json")
+        self.log = open(os.path.join(self.dir.name, "log"), "w+")
+        self.process = subprocess.Popen(
+            [os.path.join(BIN, "pinnace-proxy"), "-c", path, "--ports-file", ports,
+             "--concurrency", str(concurrency)], stderr=self.log)
+        try:
+            wait_for(lambda: os.path.exists(ports) or self.process.poll() is not None)
+            self.log.seek(0)
+            assert self.process.poll() is None, self.log.read()
+        except AssertionError:
+            self.close()
+            raise
+        with open(ports) as file:
+            self.ports = json.load(file)
+
+    def admin(self, path, method="GET"):
+        return request(self.ports["admin"], path, method=method)[2].decode()
+
+    def stat(self, name):
+        for line in self.admin("/stats").splitlines():
+            if line.startswith(name + ": "):
+                return int(line.split(": ")[1])
+        raise KeyError(name)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.log.close()
+        self.dir.cleanup()
+
+
+class Origin:
+    """An HTTP server of the standard library that answers with what it was asked."""
+
+    def __init__(self, gate=None):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                if gate is not None:
+                    gate.wait(20)
+                length = int(self.headers.get("content-length", 0))
+                body = self.rfile.read(length) if length else self.path.encode()
+                self.send_response(200)
+                self.send_header("content-length", str(len(body)))
+                self.send_header("x-seen-id", self.headers.get("x-request-id", ""))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_GET
+
+            def log_message(self, *args):
+                pass
+
+        class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+            daemon_threads = True
+            # A client that left early is what some tests are about.
+            handle_error = lambda self, request, address: None
+            request_queue_size = 128
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def request(port, path="/", method="GET", body=None, headers=None):
+    """(status, headers, body) of one request on a connection of its own."""
+    import http.client
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request(method, path, body=body, headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, dict((k.lower(), v) for k, v in answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+def address(ip, port):
+    return {"socket_address": {"address": ip, "port_value": port}}
+
+
+def cluster(name, port, **more):
+    return {"name": name, "type": "STATIC", "connect_timeout": "2s",
+            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [
+                {"endpoint": {"address": address("127.0.0.1", port)}}]}]}, **more}
+
+
+def http_listener(name, target, log=None, route=None, **chain):
+    manager = {"@type": HCM, "stat_prefix": name,
+               "route_config": {"name": "r", "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [
+                   {"match": {"prefix": "/"}, "route": {"cluster": target, **(route or {})}}]}]},
+               "http_filters": [{"name": "router", "typed_config": {
+                   "@type": TYPES + ".filters.http.router.v3.Router"}}]}
+    if log:
+        manager["access_log"] = [{"name": "file", "typed_config": {
+            "@type": TYPES + ".access_loggers.file.v3.FileAccessLog", "path": log,
+            "log_format": {"json_format": {"code": "%RESPONSE_CODE%", "flags": "%RESPONSE_FLAGS%",
+                                           "details": "%RESPONSE_CODE_DETAILS%",
+                                           "peer": "%DOWNSTREAM_PEER_URI_SAN%"}}}}]
+    return {"name": name, "address": address("127.0.0.1", 0), "filter_chains": [
+        {"filters": [{"name": "http", "typed_config": manager}], **chain}]}
+
+
+def tcp_listener(name, target, **chain):
+    return {"name": name, "address": address("127.0.0.1", 0), "filter_chains": [
+        {"filters": [{"name": "tcp", "typed_config": {
+            "@type": TYPES + ".filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix": name,
+            "cluster": target}}], **chain}]}
+
+
+def tls(kind, certs, name, **more):
+    """A transport socket; kind is Downstream or Upstream."""
+    def file(suffix):
+        return {"filename": os.path.join(certs, name + suffix)}
+    return {"transport_socket": {"name": "tls", "typed_config": {
+        "@type": f"{TYPES}.transport_sockets.tls.v3.{kind}TlsContext",
+        "common_tls_context": {
+            "tls_certificates": [{"certificate_chain": file(".pem"), "private_key": file(".key")}],
+            "validation_context": {"trusted_ca": {"filename": os.path.join(certs, "ca.pem")},
+                                   **more.pop("validation", {})}}, **more}}}
+
+
+def make_certs(folder, names):
+    """A P-256 root and a SPIFFE certificate for each name, by the openssl program."""
+    def run(*args):
+        subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
+    run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key",
+        "-out", "ca.pem", "-days", "2", "-subj", "/O=mesh")
+    for name in names:
+        with open(os.path.join(folder, name + ".ext"), "w") as file:
+            file.write(f"subjectAltName=critical,URI:spiffe://cluster.local/ns/shop/sa/{name}\n"
+                       "extendedKeyUsage=serverAuth,clientAuth\n")
+        run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key",
+            "-out", name + ".csr", "-subj", "/O=" + name)
+        run("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-days", "2", "-extfile", name + ".ext", "-out", name + ".pem")
