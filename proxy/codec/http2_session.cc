@@ -197,14 +197,9 @@ void Http2Session::CheckEnd() {
   } else if (eof_ && !server_) {
     End(false, nullptr);
   } else if (eof_) {
-    for (size_t i = 0; i < streams_.size();) {  // Requests that can't become whole.
-      Http2Stream& stream = *streams_[i];
-      if (stream.in_ended()) {
-        ++i;
-        continue;
-      }
-      stream.Abandon(ResetReason::kConnectionClosed);
-      Retire(stream);
+    // Requests that can't become whole; each goes when its RST_STREAM has been taken.
+    for (size_t i = 0; i < streams_.size(); ++i) {
+      if (!streams_[i]->in_ended()) streams_[i]->CutShort(ResetReason::kConnectionClosed);
     }
     if (streams_.empty()) End(false, nullptr);
   }

@@ -134,6 +134,11 @@ void Http2Stream::Abandon(ResetReason reason) {
   if (listening()) Fail(reason);
 }
 
+void Http2Stream::CutShort(ResetReason reason) {
+  Fail(reason);
+  SendReset(NGHTTP2_CANCEL);
+}
+
 void Http2Stream::Fail(ResetReason reason) {
   in_ = Side::kEnded;
   out_state_ = Side::kEnded;

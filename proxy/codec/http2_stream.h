@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include <absl/strings/string_view.h>
 #include <nghttp2/nghttp2.h>
@@ -42,6 +44,8 @@ class Http2Stream {
   virtual void OnEndSent() {}
   // The connection is gone.
   void Abandon(ResetReason reason);
+  // Resets the stream towards its user and the peer.
+  void CutShort(ResetReason reason);
   // What is buffered has fallen to the low mark; called outside of nghttp2.
   void NoteLow();
 

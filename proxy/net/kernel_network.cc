@@ -90,14 +90,16 @@ class SocketHandle final : public IoHandle {
   }
 
   Address OriginalDestination() const override {
-    sockaddr_storage at{};
-    socklen_t length = sizeof(at);
-    if (getsockopt(fd_, SOL_IP, SO_ORIGINAL_DST, &at, &length) == 0) {
-      return {reinterpret_cast<sockaddr*>(&at), length};
+    // The kernel leaves the length as it was: the family tells it.
+    sockaddr_in v4{};
+    socklen_t length = sizeof(v4);
+    if (getsockopt(fd_, SOL_IP, SO_ORIGINAL_DST, &v4, &length) == 0) {
+      return {reinterpret_cast<sockaddr*>(&v4), sizeof(v4)};
     }
-    length = sizeof(at);
-    if (getsockopt(fd_, SOL_IPV6, kIp6OriginalDestination, &at, &length) == 0) {
-      return {reinterpret_cast<sockaddr*>(&at), length};
+    sockaddr_in6 v6{};
+    length = sizeof(v6);
+    if (getsockopt(fd_, SOL_IPV6, kIp6OriginalDestination, &v6, &length) == 0) {
+      return {reinterpret_cast<sockaddr*>(&v6), sizeof(v6)};
     }
     return {};
   }
