@@ -96,9 +96,9 @@ class Mesh:
     def start(self, workload, *args, uid=None, **more):
         """Starts a program in the workload's namespace; it ends with the mesh."""
         who = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
-        log = open(os.path.join(self.dir, f"{workload.name}-{len(self.processes)}.log"), "w")
-        process = subprocess.Popen(["ip", "netns", "exec", workload.namespace, *who, *args],
-                                   stdout=log, stderr=log, stdin=subprocess.DEVNULL, **more)
+        with open(os.path.join(self.dir, f"{workload.name}-{len(self.processes)}.log"), "w") as log:
+            process = subprocess.Popen(["ip", "netns", "exec", workload.namespace, *who, *args],
+                                       stdout=log, stderr=log, stdin=subprocess.DEVNULL, **more)
         self.processes.append(process)
         return process
 

@@ -17,7 +17,10 @@ constexpr char kShop[] = R"(
 apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: shop}
-spec: {clusterIP: 10.96.0.10, selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}
+spec:
+  clusterIP: 10.96.0.10
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: 8080}]
 ---
 apiVersion: v1
 kind: Pod
@@ -44,12 +47,13 @@ std::map<std::string, std::string> Versions(const ResourceSet& resources) {
 
 size_t Chains(const std::string& mode) {
   const std::string tls = "\n---\napiVersion: pinnace.mesh/v1alpha1\nkind: MeshTLS\n"
-                          "metadata: {name: default, namespace: shop}\nspec: {mode: " + mode + "}\n";
+                          "metadata: {name: default, namespace: shop}\n"
+                          "spec: {mode: " + mode + "}\n";
   const Loaded loaded = LoadGood(kShop + tls);
   const ResourceSet resources = Translate(*loaded.mesh, Sidecar("web-1", "10.77.1.11"));
-  return static_cast<size_t>(Get<envoy::config::listener::v3::Listener>(resources, kListenerType,
-                                                                        "virtualInbound")
-                                 .filter_chains_size());
+  const auto inbound =
+      Get<envoy::config::listener::v3::Listener>(resources, kListenerType, "virtualInbound");
+  return static_cast<size_t>(inbound.filter_chains_size());
 }
 
 }  // namespace

@@ -165,6 +165,25 @@ TEST_CASE("http2: streams above a GOAWAY's last id are refused") {
   client->OnConnectionClosed(ResetReason::kConnectionClosed);
 }
 
+TEST_CASE("http2: the peer's end of input cuts incomplete requests short, whole ones go on") {
+  LinkedHttp2 link;
+  ResponseLog whole;
+  ResponseLog half;
+  link.Send(whole, {}, true);
+  link.Send(half, {}, false);
+  link.Run();
+  link.server->OnEof();
+  link.Run();
+  CHECK(link.server_log.streams.at(1)->reset == ResetReason::kConnectionClosed);
+  CHECK(link.server_log.closes == 0);
+  ResponseHead head;
+  head.status = 204;
+  link.server_log.streams.at(0)->sender->SendHead(head, true);
+  link.Run();
+  CHECK(whole.head.status == 204);
+  CHECK(link.server_log.closes == 1);
+}
+
 TEST_CASE("http2: heads over the limits are answered 431") {
   CodecLimits limits;
   limits.header_count_max = 10;

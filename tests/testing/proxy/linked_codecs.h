@@ -119,10 +119,6 @@ class LinkedHttp2 {
         client(NewHttp2ClientCodec(loop, client_sink, client_log, limits)) {
     Run();
   }
-  ~LinkedHttp2() {
-    client->OnConnectionClosed(ResetReason::kConnectionClosed);
-    server->OnConnectionClosed(ResetReason::kConnectionClosed);
-  }
   void Turn() { loop.RunOnce(absl::ZeroDuration()); }
   // Carries bytes both ways until nothing moves.
   void Run() {
