@@ -1,4 +1,4 @@
-"""pinnace-control and pinnacectl as programs: start, status, problems, tokens, bootstrap, restart."""
+"""pinnace-control and pinnacectl as programs: start, status, problems, tokens, restart."""
 import json
 import os
 import signal

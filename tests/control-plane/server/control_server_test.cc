@@ -88,7 +88,9 @@ struct Client {
   std::map<std::string, std::string> Read(Response& response) {
     std::map<std::string, std::string> versions;
     REQUIRE(stream->Read(&response));
-    for (const auto& resource : response.resources()) versions[resource.name()] = resource.version();
+    for (const auto& resource : response.resources()) {
+      versions[resource.name()] = resource.version();
+    }
     return versions;
   }
 };

@@ -1,0 +1,258 @@
+// The push machine of one stream: answers at once, pushes in make-before-break order.
+#include "control-plane/ads/stream_state.h"
+
+#include <array>
+
+#include <absl/strings/str_cat.h>
+
+namespace control {
+namespace {
+
+// One step of a push: first what is new or changed of a type, and at the end what is gone of it.
+struct Stage {
+  const char* type_url;
+  bool removals;
+};
+
+// Users after what they use, then removals the other way round (xds_protocol, "Eventual
+// consistency considerations").
+constexpr std::array<Stage, 10> kStages = {{
+    {kSecretType, false},
+    {kClusterType, false},
+    {kEndpointType, false},
+    {kListenerType, false},
+    {kRouteType, false},
+    {kListenerType, true},
+    {kRouteType, true},
+    {kClusterType, true},
+    {kEndpointType, true},
+    {kSecretType, true},
+}};
+
+bool IsStaged(const std::string& type_url) {
+  for (const Stage& stage : kStages) {
+    if (stage.type_url == type_url) return true;
+  }
+  return false;
+}
+
+// The types of which a state-of-the-world response holds everything (xds_protocol, "Grouping
+// Resources into Responses").
+bool IsFullSetType(const std::string& type_url) {
+  return type_url == kListenerType || type_url == kClusterType;
+}
+
+// Whose references the client subscribes to under `type_url`.
+const char* ReferrerOf(const std::string& type_url) {
+  if (type_url == kEndpointType) return kClusterType;
+  if (type_url == kRouteType) return kListenerType;
+  return nullptr;
+}
+
+}  // namespace
+
+const Subscription* StreamState::Find(const std::string& type_url) const {
+  const auto it = types_.find(type_url);
+  return it == types_.end() ? nullptr : &it->second.subscription;
+}
+
+std::vector<StreamResponse> StreamState::OnRequest(const StreamRequest& request) {
+  Responses out;
+  if (!types_.contains(request.type_url) && types_.size() >= kTypesMax) return out;
+  Type& type = types_[request.type_url];
+  NoteAnswer(type, request);
+  // A stale nonce changes nothing about that: subscriptions always count (xds_protocol, "ACK and
+  // NACK semantics summary").
+  for (const std::string& name : request.subscribe) type.subscription.Subscribe(name);
+  for (const std::string& name : request.unsubscribe) type.subscription.Unsubscribe(name);
+  for (const auto& [name, version] : request.known) type.subscription.SetKnown(name, version);
+  if (current_ == nullptr) return out;
+  Change change = type.subscription.TakeAnswers(current_->OfType(request.type_url));
+  Send(request.type_url, type, std::move(change), true, out);
+  Advance(out);
+  return out;
+}
+
+void StreamState::NoteAnswer(Type& type, const StreamRequest& request) {
+  const auto it = type.nonce_versions.find(request.nonce);
+  if (it == type.nonce_versions.end()) return;
+  if (request.error.has_value()) {
+    ++nacks_;
+    type.subscription.Nack(request.nonce, *request.error);
+  } else {
+    type.subscription.Ack(request.nonce);
+    type.status.acked_version = it->second;
+  }
+  type.status.changed = clock_.Wall();
+  type.nonce_versions.erase(it);
+}
+
+std::vector<StreamResponse> StreamState::OnSnapshot(SnapshotPtr snapshot) {
+  Responses out;
+  if (snapshot == newest()) return out;
+  pending_ = std::move(snapshot);
+  if (!pushing_) StartPush();
+  Advance(out);
+  return out;
+}
+
+std::vector<StreamResponse> StreamState::OnTick() {
+  Responses out;
+  Advance(out);
+  return out;
+}
+
+void StreamState::StartPush() {
+  current_ = std::move(pending_);
+  pending_ = nullptr;
+  pushing_ = true;
+  stage_ = 0;
+  stage_sent_ = false;
+  deadline_ = clock_.Steady() + kSubscribeWaitMax;
+  pushed_.clear();
+}
+
+void StreamState::Advance(Responses& out) {
+  while (pushing_) {
+    if (stage_ == kStages.size()) {
+      // Types that no stage names: nothing is served, but questions deserve an answer.
+      for (auto& [type_url, type] : types_) {
+        if (IsStaged(type_url)) continue;
+        Send(type_url, type, type.subscription.TakeAnswers(current_->OfType(type_url)), true, out);
+      }
+      pushing_ = false;
+      if (pending_ == nullptr) return;
+      StartPush();
+      continue;
+    }
+    const std::string type_url = kStages[stage_].type_url;
+    const absl::Duration now = clock_.Steady();
+    if (!stage_sent_) {
+      if (now < deadline_ && AwaitsSubscription(type_url)) return;
+      SendStage(out);
+      stage_sent_ = true;
+      deadline_ = now + kAckWaitMax;
+    }
+    const auto it = types_.find(type_url);
+    if (it != types_.end() && it->second.subscription.InFlight()) {
+      if (now < deadline_) return;
+      it->second.subscription.Expire();  // A silent client holds up no more than this.
+    }
+    ++stage_;
+    stage_sent_ = false;
+    deadline_ = now + kSubscribeWaitMax;
+  }
+}
+
+bool StreamState::AwaitsSubscription(const std::string& type_url) const {
+  const char* referrer = ReferrerOf(type_url);
+  if (referrer == nullptr || kStages[stage_].removals) return false;
+  const auto pushed = pushed_.find(referrer);
+  const auto references = current_->references.find(referrer);
+  const Subscription* users = Find(referrer);
+  if (pushed == pushed_.end() || references == current_->references.end()) return false;
+  const Subscription* used = Find(type_url);
+  for (const auto& [name, version] : pushed->second) {
+    const auto needs = references->second.find(name);
+    // A user that was rejected asks for nothing.
+    if (needs == references->second.end() || !users->Has(name, version)) continue;
+    for (const Reference& need : needs->second) {
+      if (need.type_url == type_url && (used == nullptr || !used->Wants(need.name))) return true;
+    }
+  }
+  return false;
+}
+
+void StreamState::SendStage(Responses& out) {
+  const Stage& stage = kStages[stage_];
+  const auto it = types_.find(stage.type_url);
+  if (it == types_.end()) return;
+  Subscription& subscription = it->second.subscription;
+  const ResourceMap& wanted = current_->OfType(stage.type_url);
+  Change change = stage.removals ? subscription.Removals(wanted) : subscription.TakeUpserts(wanted);
+  NoteReferences(stage.type_url, change.upserts);
+  Send(stage.type_url, it->second, std::move(change), !stage.removals, out);
+}
+
+void StreamState::NoteReferences(const std::string& type_url,
+                                 const std::vector<ResourcePtr>& upserts) {
+  const auto references = current_->references.find(type_url);
+  if (references == current_->references.end()) return;
+  for (const ResourcePtr& resource : upserts) {
+    pushed_[type_url][resource->name] = resource->version;
+    const auto needs = references->second.find(resource->name);
+    if (needs == references->second.end()) continue;
+    for (const Reference& need : needs->second) {
+      // A changed cluster waits for endpoints anew, even for those that the client has ("warming"),
+      // so they follow even if they are unchanged.
+      const auto used = types_.find(need.type_url);
+      if (used != types_.end() && need.type_url == kEndpointType) {
+        used->second.subscription.ForceIfHeld(need.name);
+      }
+    }
+  }
+}
+
+void StreamState::Send(const std::string& type_url, Type& type, Change change, bool keep_gone,
+                       Responses& out) {
+  if (!change.Worth()) return;
+  if (variant_ == Variant::kSotw && IsFullSetType(type_url)) {
+    std::vector<ResourcePtr> all =
+        type.subscription.FullSet(current_->OfType(type_url), keep_gone);
+    SendPart(type_url, type, change, std::move(all), out);
+    return;
+  }
+  Change part;
+  size_t bytes = 0;
+  for (ResourcePtr& resource : change.upserts) {
+    const size_t size = resource->any.value().size() + resource->name.size();
+    if (!part.upserts.empty() && bytes + size > kResponseBytesMax) {
+      SendPart(type_url, type, part, part.upserts, out);
+      part = Change();
+      bytes = 0;
+    }
+    bytes += size;
+    part.upserts.push_back(std::move(resource));
+  }
+  part.removed = std::move(change.removed);
+  part.not_found = std::move(change.not_found);
+  SendPart(type_url, type, part, part.upserts, out);
+}
+
+void StreamState::SendPart(const std::string& type_url, Type& type, const Change& part,
+                           std::vector<ResourcePtr> resources, Responses& out) {
+  StreamResponse response;
+  response.type_url = type_url;
+  response.nonce = absl::StrCat(next_nonce_++);
+  const auto version = current_->versions.find(type_url);
+  // A type without resources still needs a version that is not empty.
+  response.version = version == current_->versions.end() ? "0" : version->second;
+  response.resources = std::move(resources);
+  response.removed = part.removed;
+  response.not_found = part.not_found;
+  type.subscription.Sent(response.nonce, part);
+  type.status.sent_version = response.version;
+  type.nonce_versions[response.nonce] = response.version;
+  out.push_back(std::move(response));
+}
+
+std::map<std::string, TypeStatus> StreamState::Statuses() const {
+  std::map<std::string, TypeStatus> statuses;
+  for (const auto& [type_url, type] : types_) {
+    TypeStatus status = type.status;
+    if (newest() != nullptr) {
+      status.state = type.subscription.StateAgainst(newest()->OfType(type_url));
+      // A client that brought everything from an earlier stream was never sent anything.
+      if (status.state == Subscription::State::kSynced && status.acked_version.empty()) {
+        const auto version = newest()->versions.find(type_url);
+        if (version != newest()->versions.end()) status.acked_version = version->second;
+      }
+    }
+    status.held = type.subscription.HeldCount();
+    status.error = type.subscription.last_error();
+    statuses[type_url] = std::move(status);
+  }
+  return statuses;
+}
+
+}  // namespace control

@@ -1,0 +1,172 @@
+// One ADS stream over gRPC: reads requests, feeds the state machine, writes what it says.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <absl/strings/str_cat.h>
+#include <grpcpp/grpcpp.h>
+
+#include "common/log.h"
+#include "control-plane/ads/delta_stream.h"
+#include "control-plane/ads/sotw_stream.h"
+#include "control-plane/server/caller.h"
+#include "control-plane/server/hub.h"
+#include "control-plane/server/node.h"
+#include "control-plane/server/session_view.h"
+
+namespace control {
+
+// `Machine` is DeltaStream or SotwStream. Owns itself from Begin() until gRPC is done with it.
+template <typename Machine>
+class AdsReactor final
+    : public grpc::ServerBidiReactor<typename Machine::Request, typename Machine::Response>,
+      public Session,
+      public std::enable_shared_from_this<AdsReactor<Machine>> {
+ public:
+  using Request = typename Machine::Request;
+  using Response = typename Machine::Response;
+
+  // `hub`, `callers` and `clock` must outlive the server.
+  static AdsReactor* Begin(Hub& hub, const CallerCheck& callers, pinnace::Clock& clock,
+                           const grpc::CallbackServerContext& context) {
+    auto reactor = std::make_shared<AdsReactor>(hub, callers, clock, context);
+    reactor->self_ = reactor;
+    hub.Join(reactor);
+    reactor->StartRead(&reactor->request_);
+    return reactor.get();
+  }
+
+  AdsReactor(Hub& hub, const CallerCheck& callers, pinnace::Clock& clock,
+             const grpc::CallbackServerContext& context)
+      : hub_(hub), over_tls_(IsOverTls(context)), machine_(clock) {
+    facts_.address = context.peer();
+    facts_.since = clock.Wall();
+    if (over_tls_) caller_ = callers.Identify(context);
+  }
+
+  void OnReadDone(bool ok) override {
+    const std::lock_guard lock(mutex_);
+    if (!ok) return End(grpc::Status::OK);
+    if (node_ == nullptr) {
+      const absl::Status status = Introduce();
+      if (!status.ok()) {
+        pinnace::LogWarning("xds", absl::StrCat(facts_.address, " refused: ", status.message()));
+        return End(ToGrpc(status));
+      }
+      Queue(machine_.OnRequest(request_));
+      if (SnapshotPtr snapshot = hub_.SnapshotFor(*node_)) {
+        Queue(machine_.OnSnapshot(std::move(snapshot)));
+      }
+    } else {
+      if (request_.has_error_detail()) {
+        pinnace::LogWarning("xds", absl::StrCat("NACK from ", node_->id, " of ",
+                                                request_.type_url(), ": ",
+                                                request_.error_detail().message()));
+      }
+      Queue(machine_.OnRequest(request_));
+    }
+    request_.Clear();
+    this->StartRead(&request_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    const std::lock_guard lock(mutex_);
+    writing_ = false;
+    if (!queue_.empty()) queue_.pop_front();
+    if (ending_) return Close();
+    if (!ok) return End(grpc::Status::OK);
+    Write();
+  }
+
+  void OnDone() override {
+    hub_.Leave(*this);
+    const std::shared_ptr<AdsReactor> last = std::move(self_);
+  }
+
+  std::shared_ptr<const ProxyNode> node() const override {
+    const std::lock_guard lock(mutex_);
+    return node_;
+  }
+  void Push(SnapshotPtr snapshot) override {
+    const std::lock_guard lock(mutex_);
+    if (!ending_) Queue(machine_.OnSnapshot(std::move(snapshot)));
+  }
+  void Tick() override {
+    const std::lock_guard lock(mutex_);
+    if (!ending_ && machine_.state().Waiting()) Queue(machine_.OnTick());
+  }
+  mesh::v1::ProxyStatus Status() const override {
+    const std::lock_guard lock(mutex_);
+    return StatusOf(facts_, machine_.state());
+  }
+  envoy::service::status::v3::ClientConfig Config(bool contents) const override {
+    const std::lock_guard lock(mutex_);
+    return ConfigOf(facts_, machine_.state(), contents);
+  }
+
+ private:
+  // Takes the first request's node and holds it against what the caller proved.
+  absl::Status Introduce() {
+    if (over_tls_ && !caller_.ok()) return caller_.status();
+    absl::StatusOr<ProxyNode> node = ParseNode(request_.node());
+    if (!node.ok()) return node.status();
+    if (over_tls_) {
+      if (absl::Status status = CheckIdentity(*node, *caller_); !status.ok()) return status;
+      facts_.identity = absl::StrCat("spiffe://", hub_.trust_domain(), "/ns/", caller_->ns, "/sa/",
+                                     caller_->service_account);
+    }
+    facts_.node = request_.node();
+    node_ = std::make_shared<const ProxyNode>(*std::move(node));
+    pinnace::LogInfo("xds", absl::StrCat(node_->id, " connected from ", facts_.address));
+    return absl::OkStatus();
+  }
+
+  void Queue(std::vector<Response> responses) {
+    for (Response& response : responses) {
+      response.mutable_control_plane()->set_identifier("pinnace-control");
+      queue_.push_back(std::move(response));
+    }
+    Write();
+  }
+
+  void Write() {
+    if (writing_ || ending_ || queue_.empty()) return;
+    writing_ = true;
+    this->StartWrite(&queue_.front());
+  }
+
+  void End(const grpc::Status& status) {
+    if (ending_) return;
+    ending_ = true;
+    end_ = status;
+    if (!writing_) Close();
+  }
+
+  void Close() {
+    if (closed_) return;
+    closed_ = true;
+    this->Finish(end_);
+  }
+
+  Hub& hub_;
+  const bool over_tls_;
+  mutable std::mutex mutex_;  // Guards what follows.
+  absl::StatusOr<Identity> caller_ = Identity{};
+  Request request_;
+  std::shared_ptr<const ProxyNode> node_;
+  SessionFacts facts_;
+  Machine machine_;
+  std::deque<Response> queue_;  // Its front is being written while `writing_`.
+  bool writing_ = false;
+  bool ending_ = false;
+  bool closed_ = false;
+  grpc::Status end_;
+  std::shared_ptr<AdsReactor> self_;
+};
+
+}  // namespace control

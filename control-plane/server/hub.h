@@ -1,0 +1,85 @@
+// The mesh in force and every stream that is fed from it.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/clock.h"
+#include "control-plane/ads/debounce.h"
+#include "control-plane/api/status_source.h"
+#include "control-plane/model/mesh.h"
+#include "control-plane/model/problem.h"
+#include "control-plane/model/proxy_node.h"
+#include "control-plane/snapshot/snapshot.h"
+
+namespace control {
+
+// A stream as the hub sees it. Any thread; no call back into the hub from within.
+class Session {
+ public:
+  virtual ~Session() = default;
+  // Null until the first request has named a node.
+  virtual std::shared_ptr<const ProxyNode> node() const = 0;
+  virtual void Push(SnapshotPtr snapshot) = 0;
+  virtual void Tick() = 0;
+  virtual mesh::v1::ProxyStatus Status() const = 0;
+  virtual envoy::service::status::v3::ClientConfig Config(bool contents) const = 0;
+};
+
+// Translates once for each group of equal nodes, after a short merge window, and hands snapshots to
+// sessions from a thread of its own. Any thread.
+class Hub final : public StatusSource {
+ public:
+  // `info` stands in status answers. `clock` must outlive this.
+  Hub(mesh::v1::ServerInfo info, pinnace::Clock& clock);
+  ~Hub() override;
+
+  // A new mesh is in force; `problems` are those of its load.
+  void SetMesh(std::shared_ptr<const Mesh> mesh, std::vector<ConfigProblem> problems);
+  void Join(const std::shared_ptr<Session>& session);
+  void Leave(const Session& session);
+  // The resources for `node` under the newest mesh; null while there is nothing to serve. If they
+  // would be inconsistent, the last good ones of the group, and the problem is in Status().
+  SnapshotPtr SnapshotFor(const ProxyNode& node);
+
+  const std::string& trust_domain() const { return info_.trust_domain(); }
+
+  mesh::v1::StatusResponse Status() const override;
+  std::vector<envoy::service::status::v3::ClientConfig> Configs(bool contents) const override;
+
+ private:
+  struct Group {
+    std::shared_ptr<const Mesh> mesh;  // Under which `good` was last looked at.
+    SnapshotPtr good;
+    std::vector<std::string> faults;
+  };
+
+  void Run();
+  void PushAll();
+  std::vector<std::shared_ptr<Session>> Sessions() const;
+
+  const mesh::v1::ServerInfo info_;
+  pinnace::Clock& clock_;
+  mutable std::mutex mutex_;  // Guards what follows, down to the thread.
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  Debounce debounce_;
+  uint64_t accepted_ = 0;
+  std::shared_ptr<const Mesh> mesh_;
+  std::vector<ConfigProblem> problems_;
+  std::map<const Session*, std::weak_ptr<Session>> sessions_;
+  std::map<std::string, mesh::v1::ProxyStatus> gone_;  // By node id; at most kGoneMax.
+  mutable std::mutex translate_mutex_;  // Guards groups_; taken without mutex_ or before it.
+  std::map<std::string, Group> groups_;
+  std::thread thread_;
+};
+
+// A finding in the status API's terms.
+mesh::v1::ConfigProblem ToProto(const ConfigProblem& problem);
+
+}  // namespace control

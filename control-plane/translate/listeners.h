@@ -1,0 +1,25 @@
+// Listeners: towards services, and before a workload.
+#pragma once
+
+#include "control-plane/model/mesh.h"
+#include "control-plane/model/proxy_node.h"
+#include "control-plane/model/resource.h"
+
+namespace control {
+
+// Of a headless service at most so many endpoints get a listener of their own; connections to the
+// others are passed through as they are.
+inline constexpr size_t kHeadlessListenersMax = 256;
+
+// "virtualOutbound", one listener for each address and port of a service, and one for each
+// endpoint of a headless service.
+void AddOutboundListeners(const Mesh& mesh, ResourceSet& resources);
+
+// "virtualInbound", with filter chains for each port by the workload's TLS mode.
+void AddInboundListener(const Mesh& mesh, TlsMode mode, const std::vector<InboundPort>& inbound,
+                        ResourceSet& resources);
+
+// What a gRPC client asks for as "xds:///FQDN:PORT".
+void AddGrpcListeners(const Mesh& mesh, ResourceSet& resources);
+
+}  // namespace control
