@@ -51,7 +51,13 @@ ProxyServer::ProxyServer(ServerOptions options, Network& network, pinnace::Clock
       loop_(NewLibeventPoller(), clock, pinnace::EntropySeed()),
       stats_(options_.concurrency + 1),  // The last shard is the main thread's.
       parse_{stats_, secrets_},
-      admin_(loop_, network) {}
+      admin_(loop_, network),
+      own_clusters_(loop_, network, options_.concurrency, CodecLimits{}) {
+  // A new certificate or trust bundle may be what a listener was waiting for.
+  secrets_.Subscribe([this](const std::string&) {
+    if (!workers_.empty()) Publish();
+  });
+}
 
 ProxyServer::~ProxyServer() {
   for (auto& worker : workers_) worker->Stop();
@@ -124,10 +130,8 @@ std::vector<std::string> ProxyServer::Load(const envoy::config::bootstrap::v3::B
       problems.push_back(absl::StrCat("listener '", (*parsed)->name, "': the name stands twice"));
     }
   }
-  if (bootstrap.dynamic_resources().has_ads_config() || bootstrap.dynamic_resources().has_lds_config() ||
-      bootstrap.dynamic_resources().has_cds_config()) {
-    problems.emplace_back("dynamic_resources: xDS is not supported yet; use static_resources");
-  }
+  for (const auto& [name, entry] : clusters_) static_clusters_.insert(name);
+  LoadDynamic(problems);
   if (bootstrap.admin().has_address()) {
     auto address = ParseAddress(bootstrap.admin().address());
     if (note(address.status())) admin_address_ = *address;
@@ -143,7 +147,15 @@ void ProxyServer::Publish() {
   for (const auto& [name, table] : routes_) tables->routes[name] = table;
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->tables = std::move(tables);
-  for (const auto& [name, listener] : listeners_) snapshot->listeners.push_back(listener);
+  for (const auto& [name, listener] : listeners_) {
+    if (Warm(*listener)) {
+      serving_[name] = listener;
+    }
+    // A version that is not ready yet leaves the one before in force.
+    if (serving_.contains(name)) snapshot->listeners.push_back(serving_[name]);
+  }
+  std::erase_if(serving_, [this](const auto& one) { return !listeners_.contains(one.first); });
+  own_clusters_.Adopt(snapshot->tables->clusters);
   for (const auto& worker : workers_) {
     worker->loop().Post([w = worker.get(), snapshot] { w->Adopt(snapshot); });
   }
@@ -152,6 +164,7 @@ void ProxyServer::Publish() {
 void ProxyServer::AddAdmin() {
   admin_.Add("/ready", "whether requests are served", false, [this](absl::string_view) -> AdminAnswer {
     if (draining_) return {.status = 503, .body = "DRAINING\n"};
+    if (ads_ != nullptr && serving_.empty()) return {.status = 503, .body = "PRE_INITIALIZING\n"};
     return {.body = "LIVE\n"};
   });
   admin_.Add("/stats", "counters and gauges; ?filter=TEXT", false, [this](absl::string_view query) -> AdminAnswer {
@@ -275,6 +288,8 @@ int ProxyServer::Run() {
     workers_.back()->Start();
   }
   Publish();
+  if (identity_ != nullptr) identity_->Start();
+  if (ads_ != nullptr) ads_->Start();
   WritePorts();
   pinnace::LogInfo("server", absl::StrCat("serving with ", options_.concurrency, " worker(s)"));
   loop_.Run();

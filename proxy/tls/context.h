@@ -60,6 +60,7 @@ class TlsSlot {
   std::shared_ptr<const TlsContext> Get() const { return std::atomic_load(&context_); }
   // Why Get() is null, or why the newest secret was refused; empty if all is well. Main thread.
   const std::string& problem() const { return problem_; }
+  const TlsContextConfig& config() const { return config_; }
   // True if it only waits for secrets. Main thread.
   bool waiting() const { return waiting_; }
 
