@@ -50,10 +50,17 @@ class Service:
 
 
 class Mesh:
-    """Use as a context: everything that was made is gone afterwards."""
+    """Use as a context: everything that was made is gone afterwards.
 
-    def __init__(self, binary, workloads, services):
+    With `policies` (a folder of YAML) pinnace-control configures the sidecars from a copy of it, at
+    `self.policies`; without, each gets a static bootstrap made here from `services`.
+    """
+
+    CONTROL_IP = "10.77.1.1"
+
+    def __init__(self, binary, workloads, services=(), policies=None):
         self.binary, self.workloads, self.services = binary, workloads, services
+        self.policies = policies
         self.fabric = f"pinnace-{os.getpid()}-fabric"
         self.processes = []
         self.dir = None
@@ -62,10 +69,13 @@ class Mesh:
         self.dir = tempfile.mkdtemp(prefix="pinnace-mesh-")
         os.chmod(self.dir, 0o755)
         try:
-            self._certificates()
+            if not self.policies:
+                self._certificates()
             sh("ip", "netns", "add", self.fabric)
             self.run(self.fabric, "ip", "link", "add", "br0", "type", "bridge")
             self.run(self.fabric, "ip", "link", "set", "br0", "up")
+            if self.policies:
+                self._control()
             for number, workload in enumerate(self.workloads):
                 self._namespace(number, workload)
             for workload in self.workloads:
@@ -95,9 +105,13 @@ class Mesh:
 
     def start(self, workload, *args, uid=None, **more):
         """Starts a program in the workload's namespace; it ends with the mesh."""
+        return self._spawn(workload.namespace, f"{workload.name}-{len(self.processes)}.log", args, uid, more)
+
+    def _spawn(self, namespace, log_name, args, uid=None, more={}):
         who = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
-        with open(os.path.join(self.dir, f"{workload.name}-{len(self.processes)}.log"), "w") as log:
-            process = subprocess.Popen(["ip", "netns", "exec", workload.namespace, *who, *args],
+        with open(os.path.join(self.dir, log_name), "w") as log:
+            os.chown(log.name, uid or 0, uid or 0)  # A sidecar opens /dev/stdout for its access log.
+            process = subprocess.Popen(["ip", "netns", "exec", namespace, *who, *args],
                                        stdout=log, stderr=log, stdin=subprocess.DEVNULL, **more)
         self.processes.append(process)
         return process
@@ -111,7 +125,41 @@ class Mesh:
 
     def records(self, workload):
         with open(self._path(workload, "access.log")) as file:
-            return [json.loads(line) for line in file]
+            return [json.loads(line) for line in file if line.startswith("{")]
+
+    def ctl(self, *args):
+        """What pinnacectl prints, called beside the control plane."""
+        return self.run(self.fabric, self._tool("pinnacectl"), *args).stdout
+
+    def _tool(self, name):
+        return os.path.join(os.path.dirname(self.binary), name)
+
+    def _control(self):
+        self.run(self.fabric, "ip", "addr", "add", self.CONTROL_IP + "/24", "dev", "br0")
+        self.run(self.fabric, "ip", "link", "set", "lo", "up")
+        copy = os.path.join(self.dir, "policies")
+        shutil.copytree(self.policies, copy)
+        self.policies = copy
+        self.state = os.path.join(self.dir, "state")
+        ports = os.path.join(self.dir, "control-ports.json")
+        self._spawn(self.fabric, "control.log", [
+            self._tool("pinnace-control"), "--config", copy, "--state", self.state, "--xds-tls-address",
+            self.CONTROL_IP + ":15012", "--ip-san", self.CONTROL_IP, "--access-log", "/dev/stdout",
+            "--ports-file", ports])
+        wait_for(lambda: os.path.exists(ports))
+        shutil.copy(os.path.join(self.state, "root.pem"), os.path.join(self.dir, "root.pem"))
+
+    def _inject(self, workload, path):
+        token = self._path(workload, "token")
+        with open(token, "w") as file:
+            file.write(self.ctl("token", "create", "--state", self.state, "--namespace", "shop",
+                                "--service-account", workload.account))
+        os.chmod(token, 0o600)
+        os.chown(token, UID, UID)
+        with open(path, "w") as file:
+            file.write(self.ctl("inject", "--namespace", "shop", "--service-account", workload.account, "--pod",
+                                workload.name, "--ip", workload.ip, "--control", self.CONTROL_IP + ":15012", "--root",
+                                os.path.join(self.dir, "root.pem"), "--token-file", token))
 
     def stat(self, workload, name):
         for line in self.run(workload.namespace, "curl", "-s", "http://127.0.0.1:15000/stats").stdout.splitlines():
@@ -149,12 +197,14 @@ class Mesh:
         self.run(workload.namespace, os.path.join(ROOT, "tools/redirect.sh"))
 
     def _sidecar(self, workload):
-        open(self._path(workload, "access.log"), "w").close()
-        os.chown(self._path(workload, "access.log"), UID, UID)
         path = self._path(workload, "bootstrap.json")
-        with open(path, "w") as file:
-            json.dump(self._bootstrap(workload), file, indent=1)
-        self.start(workload, self.binary, "-c", path, uid=UID)
+        if self.policies:
+            self._inject(workload, path)
+        else:
+            with open(path, "w") as file:
+                json.dump(self._bootstrap(workload), file, indent=1)
+        # Its access log is its standard output.
+        self._spawn(workload.namespace, f"{workload.name}.access.log", [self.binary, "-c", path], uid=UID)
         wait_for(lambda: "LIVE" in subprocess.run(
             ["ip", "netns", "exec", workload.namespace, "curl", "-s", "http://127.0.0.1:15000/ready"],
             capture_output=True, text=True).stdout)
@@ -217,7 +267,7 @@ class Mesh:
                   "callee": "%UPSTREAM_PEER_URI_SAN%", "upstream": "%UPSTREAM_HOST%", "id": "%REQ(X-REQUEST-ID)%"}
         return [{"name": "file", "typed_config": {
             "@type": TYPES + ".access_loggers.file.v3.FileAccessLog",
-            "path": self._path(workload, "access.log"), "log_format": {"json_format": fields}}}]
+            "path": "/dev/stdout", "log_format": {"json_format": fields}}}]
 
     def _http(self, workload, direction, action):
         return {"filters": [{"name": "http", "typed_config": {
