@@ -9,5 +9,5 @@ foreach(script ${scripts})
   add_test(NAME ${folder}_${name} COMMAND /usr/bin/python3 -B ${script} -v)
   # Exit 77 says "skipped", with the reason on the line that starts with SKIPPED.
   set_tests_properties(${folder}_${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77
-    ENVIRONMENT "PINNACE_BIN=${CMAKE_BINARY_DIR}/bin;PINNACE_SOURCE=${CMAKE_SOURCE_DIR};PINNACE_BUILD=${CMAKE_BINARY_DIR}")
+    RUN_SERIAL TRUE ENVIRONMENT "PINNACE_BIN=${CMAKE_BINARY_DIR}/bin;PINNACE_SOURCE=${CMAKE_SOURCE_DIR};PINNACE_BUILD=${CMAKE_BINARY_DIR}")
 endforeach()

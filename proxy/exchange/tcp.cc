@@ -141,10 +141,15 @@ void TcpExchange::OnClosed(Side& side, CloseReason reason) {
     }
     SetFlag(info_, ResponseFlag::kUpstreamConnectFailure);
   }
-  if (reason == CloseReason::kReset && Other(side).connection != nullptr) {
+  Side& other = Other(side);
+  if (reason == CloseReason::kPeerClosed && other.connection != nullptr && !other.connection->closed()) {
+    // Both directions of this side are over; what it said last may still be on its way to the other.
+    return other.connection->CloseAfterFlush();
+  }
+  if (reason == CloseReason::kReset && other.connection != nullptr) {
     // A reset is passed on as a reset.
     ended_ = true;
-    Other(side).connection->Reset();
+    other.connection->Reset();
     ended_ = false;
   }
   End();

@@ -44,6 +44,7 @@ void Connection::Start(absl::Duration timeout) {
 void Connection::OnReady(Ready ready) {
   if (state_ == State::kClosed) return;
   if (ready.read || ready.closed) readable_ = true;
+  if (ready.closed) hangup_ = true;
   if (state_ != State::kOpen) return ContinueConnecting();
   if (ready.write && (buffered() > 0 || finish_)) Flush();
   if (readable_ && state_ == State::kOpen) ReadAvailable();
@@ -82,9 +83,9 @@ void Connection::ReadAvailable() {
     } else if (result.status == IoResult::kOk) {
       received_ += result.bytes;
       turn += result.bytes;
-      // A short read on an edge-triggered stream has emptied it; a new edge tells of more. The
-      // peer's close comes with an edge of its own.
-      if (result.drained) readable_ = false;
+      // A short read on an edge-triggered stream has emptied it; a new edge tells of more. But the
+      // peer's close may have come with the edge that this read answers: then it is still to be read.
+      if (result.drained && !hangup_) readable_ = false;
       if (!closing_) events_->OnData({loop_.scratch(), result.bytes});
       if (turn >= kReadTurnBytes && readable_ && !closing_) {
         timer_.Arm(absl::ZeroDuration());

@@ -118,6 +118,7 @@ class Connection final : public ByteSink, public Flushable, public Deferred {
   State state_;
   int paused_ = 0;
   bool readable_ = false;     // An edge came that no read has answered with "nothing more".
+  bool hangup_ = false;       // The peer has ended its side, whether that was read or not.
   bool reading_ = false;      // Guards against re-entry.
   bool high_ = false;
   bool eof_seen_ = false;

@@ -132,6 +132,27 @@ class StaticProxy(unittest.TestCase):
             self.assertEqual(client.recv(100), b"1000000")
             self.assertEqual(client.recv(100), b"")
 
+    def test_an_end_that_comes_with_the_last_bytes_is_not_missed(self):
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+
+        def serve():
+            while True:
+                peer, _ = server.accept()
+                with peer:
+                    data = b""
+                    while chunk := peer.recv(65536):
+                        data += chunk
+                    peer.sendall(data)
+
+        threading.Thread(target=serve, daemon=True).start()
+        proxy = self.start([tcp_listener("in", "up")], [cluster("up", server.getsockname()[1])])
+        for _ in range(100):
+            with socket.create_connection(("127.0.0.1", proxy.ports["in"]), 10) as client:
+                client.sendall(b"last words")
+                client.shutdown(socket.SHUT_WR)
+                self.assertEqual(client.recv(100), b"last words")
+
     def test_sigterm_lets_a_running_request_end(self):
         gate = threading.Event()
         self.addCleanup(gate.set)

@@ -21,7 +21,8 @@ def main():
     api, cache = Workload("api-1", "10.77.1.13", "api"), Workload("cache-1", "10.77.1.14", "cache")
     shell = Workload("shell-1", "10.77.1.10", "shell")
     print("== pinnace-control on a folder of YAML, five namespaces with a sidecar each (uid 1337)")
-    with Mesh(os.path.join(ROOT, "build/bin/pinnace-proxy"), [web1, web2, api, cache, shell],
+    programs = os.environ.get("PINNACE_BIN", os.path.join(ROOT, "build/bin"))
+    with Mesh(os.path.join(programs, "pinnace-proxy"), [web1, web2, api, cache, shell],
               policies=os.path.join(ROOT, "deploy/examples/demo")) as mesh:
         for web in (web1, web2):
             path = os.path.join(mesh.dir, web.name + ".conf")
