@@ -141,13 +141,19 @@ class Mesh:
         shutil.copytree(self.policies, copy)
         self.policies = copy
         self.state = os.path.join(self.dir, "state")
+        self.start_control()
+        shutil.copy(os.path.join(self.state, "root.pem"), os.path.join(self.dir, "root.pem"))
+
+    def start_control(self):
+        """Starts pinnace-control (again, on the same state) and waits until it serves."""
         ports = os.path.join(self.dir, "control-ports.json")
-        self._spawn(self.fabric, "control.log", [
-            self._tool("pinnace-control"), "--config", copy, "--state", self.state, "--xds-tls-address",
+        if os.path.exists(ports):
+            os.remove(ports)
+        self.control = self._spawn(self.fabric, "control.log", [
+            self._tool("pinnace-control"), "--config", self.policies, "--state", self.state, "--xds-tls-address",
             self.CONTROL_IP + ":15012", "--ip-san", self.CONTROL_IP, "--access-log", "/dev/stdout",
             "--ports-file", ports])
         wait_for(lambda: os.path.exists(ports))
-        shutil.copy(os.path.join(self.state, "root.pem"), os.path.join(self.dir, "root.pem"))
 
     def _inject(self, workload, path):
         token = self._path(workload, "token")
