@@ -21,6 +21,9 @@
 
 namespace control {
 
+// Responses that may wait for a slow reader before its requests are no longer read.
+inline constexpr size_t kQueuedResponsesMax = 32;
+
 // `Machine` is DeltaStream or SotwStream. Owns itself from Begin() until gRPC is done with it.
 template <typename Machine>
 class AdsReactor final
@@ -36,8 +39,13 @@ class AdsReactor final
                            const grpc::CallbackServerContext& context) {
     auto reactor = std::make_shared<AdsReactor>(hub, callers, clock, context);
     reactor->self_ = reactor;
-    hub.Join(reactor);
-    reactor->StartRead(&reactor->request_);
+    const std::lock_guard lock(reactor->mutex_);
+    if (hub.Join(reactor)) {
+      reactor->Read();
+    } else {
+      pinnace::LogWarning("xds", absl::StrCat(context.peer(), " refused: too many streams"));
+      reactor->End(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many streams"));
+    }
     return reactor.get();
   }
 
@@ -51,6 +59,7 @@ class AdsReactor final
 
   void OnReadDone(bool ok) override {
     const std::lock_guard lock(mutex_);
+    reading_ = false;
     if (!ok) return End(grpc::Status::OK);
     if (node_ == nullptr) {
       const absl::Status status = Introduce();
@@ -70,8 +79,7 @@ class AdsReactor final
       }
       Queue(machine_.OnRequest(request_));
     }
-    request_.Clear();
-    this->StartRead(&request_);
+    Read();
   }
 
   void OnWriteDone(bool ok) override {
@@ -81,6 +89,7 @@ class AdsReactor final
     if (ending_) return Close();
     if (!ok) return End(grpc::Status::OK);
     Write();
+    Read();
   }
 
   void OnDone() override {
@@ -126,6 +135,14 @@ class AdsReactor final
     return absl::OkStatus();
   }
 
+  // A client that asks but does not read is not listened to: its answers would pile up here.
+  void Read() {
+    if (reading_ || ending_ || queue_.size() >= kQueuedResponsesMax) return;
+    reading_ = true;
+    request_.Clear();
+    this->StartRead(&request_);
+  }
+
   void Queue(std::vector<Response> responses) {
     for (Response& response : responses) {
       response.mutable_control_plane()->set_identifier("pinnace-control");
@@ -162,6 +179,7 @@ class AdsReactor final
   SessionFacts facts_;
   Machine machine_;
   std::deque<Response> queue_;  // Its front is being written while `writing_`.
+  bool reading_ = false;
   bool writing_ = false;
   bool ending_ = false;
   bool closed_ = false;

@@ -23,6 +23,11 @@ absl::StatusOr<Identity> ParseSpiffe(absl::string_view uri, absl::string_view tr
 }
 
 absl::StatusOr<Identity> CallerCheck::Identify(const grpc::ServerContextBase& context) const {
+  // The certificate comes first: with one, a proxy outlives its join token.
+  const auto ids = context.auth_context()->FindPropertyValues("peer_spiffe_id");
+  if (!ids.empty()) {
+    return ParseSpiffe(absl::string_view(ids[0].data(), ids[0].size()), trust_domain_);
+  }
   const auto header = context.client_metadata().find("authorization");
   if (header != context.client_metadata().end()) {
     absl::string_view token(header->second.data(), header->second.size());
@@ -30,10 +35,6 @@ absl::StatusOr<Identity> CallerCheck::Identify(const grpc::ServerContextBase& co
       return absl::UnauthenticatedError("authorization: want \"Bearer TOKEN\"");
     }
     return tokens_.Verify(token, clock_.Wall());
-  }
-  const auto ids = context.auth_context()->FindPropertyValues("peer_spiffe_id");
-  if (!ids.empty()) {
-    return ParseSpiffe(absl::string_view(ids[0].data(), ids[0].size()), trust_domain_);
   }
   return absl::UnauthenticatedError(
       "no credentials: want metadata \"authorization: Bearer TOKEN\" or a client certificate of "

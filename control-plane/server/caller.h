@@ -18,7 +18,7 @@ class CallerCheck {
   CallerCheck(const TokenKey& tokens, std::string trust_domain, pinnace::Clock& clock)
       : tokens_(tokens), trust_domain_(std::move(trust_domain)), clock_(clock) {}
 
-  // The identity that metadata "authorization: Bearer TOKEN" or else the client certificate proves.
+  // The identity that the client certificate or else metadata "authorization: Bearer TOKEN" proves.
   // A client certificate was verified against the mesh's root in the handshake.
   // Errors: Unauthenticated, saying why.
   absl::StatusOr<Identity> Identify(const grpc::ServerContextBase& context) const;

@@ -20,6 +20,7 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5'000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);  // Clients ping as they like.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
 
@@ -71,7 +72,7 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(const Server
   info.set_trust_domain(options.trust_domain);
   info.set_config_source(options.config_source);
   *info.mutable_started() = ToProto(clock.Wall());
-  server->hub_ = std::make_unique<Hub>(std::move(info), clock);
+  server->hub_ = std::make_unique<Hub>(std::move(info), clock, options.streams_max);
   const auto ads = [&] {
     return std::make_unique<AdsService>(*server->hub_, *server->callers_, clock);
   };

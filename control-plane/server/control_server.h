@@ -23,6 +23,7 @@ struct ServerOptions {
   std::string xds_address = "127.0.0.1:15010";          // Plaintext; trusts whoever reaches it.
   std::string xds_tls_address = "0.0.0.0:15012";        // Empty: no TLS port.
   std::vector<std::string> names;                       // More names of the certificate.
+  size_t streams_max = kStreamsMax;
 };
 
 // Serves from Start() until it is destroyed. Any thread.

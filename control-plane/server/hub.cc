@@ -14,7 +14,8 @@ namespace control {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{100};  // How often waiting streams look at the time.
-constexpr size_t kGoneMax = 1000;                // Disconnected proxies that status still shows.
+constexpr absl::Duration kPruneEvery = absl::Seconds(5);
+constexpr size_t kGoneMax = 1000;  // Disconnected proxies that status still shows.
 
 }  // namespace
 
@@ -35,7 +36,8 @@ mesh::v1::ConfigProblem ToProto(const ConfigProblem& problem) {
   return proto;
 }
 
-Hub::Hub(mesh::v1::ServerInfo info, pinnace::Clock& clock) : info_(std::move(info)), clock_(clock) {
+Hub::Hub(mesh::v1::ServerInfo info, pinnace::Clock& clock, size_t streams_max)
+    : info_(std::move(info)), clock_(clock), streams_max_(streams_max) {
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -64,16 +66,18 @@ void Hub::SetMesh(std::shared_ptr<const Mesh> mesh, std::vector<ConfigProblem> p
   wake_.notify_all();
 }
 
-void Hub::Join(const std::shared_ptr<Session>& session) {
+bool Hub::Join(const std::shared_ptr<Session>& session) {
   const std::lock_guard lock(mutex_);
+  if (sessions_.size() >= streams_max_) return false;
   sessions_[session.get()] = session;
+  return true;
 }
 
 void Hub::Leave(const Session& session) {
   mesh::v1::ProxyStatus status = session.Status();
   status.set_connected(false);
   const std::lock_guard lock(mutex_);
-  sessions_.erase(&session);
+  left_ = sessions_.erase(&session) > 0 || left_;
   if (status.id().empty()) return;
   if (gone_.size() >= kGoneMax) gone_.erase(gone_.begin());
   gone_[status.id()] = std::move(status);
@@ -97,6 +101,7 @@ SnapshotPtr Hub::SnapshotFor(const ProxyNode& node) {
                                            group.faults.front()));
     return group.good;
   }
+  pool_.Share(resources);
   SnapshotPtr next = MakeSnapshot(std::move(resources));
   if (group.good == nullptr || group.good->version != next->version) group.good = std::move(next);
   return group.good;
@@ -112,12 +117,18 @@ std::vector<std::shared_ptr<Session>> Hub::Sessions() const {
 }
 
 void Hub::PushAll() {
-  std::set<std::string> used;
   for (const auto& session : Sessions()) {
     const std::shared_ptr<const ProxyNode> node = session->node();
     if (node == nullptr) continue;
-    used.insert(GroupKey(*node));
     if (SnapshotPtr snapshot = SnapshotFor(*node)) session->Push(std::move(snapshot));
+  }
+}
+
+void Hub::Prune() {
+  std::set<std::string> used;
+  for (const auto& session : Sessions()) {
+    const std::shared_ptr<const ProxyNode> node = session->node();
+    if (node != nullptr) used.insert(GroupKey(*node));
   }
   const std::lock_guard lock(translate_mutex_);
   std::erase_if(groups_, [&](const auto& item) { return !used.contains(item.first); });
@@ -125,6 +136,7 @@ void Hub::PushAll() {
 
 void Hub::Run() {
   std::unique_lock lock(mutex_);
+  absl::Duration next_prune = clock_.Steady() + kPruneEvery;
   while (!stopping_) {
     auto wait = kTick;
     if (const auto due = debounce_.Due()) {
@@ -134,9 +146,16 @@ void Hub::Run() {
     }
     wake_.wait_for(lock, wait);
     if (stopping_) return;
-    const bool push = debounce_.Take(clock_.Steady());
+    const absl::Duration now = clock_.Steady();
+    const bool push = debounce_.Take(now);
+    const bool prune = left_ && now >= next_prune;
+    if (prune) {
+      left_ = false;
+      next_prune = now + kPruneEvery;
+    }
     lock.unlock();
     if (push) PushAll();
+    if (prune) Prune();
     for (const auto& session : Sessions()) session->Tick();
     lock.lock();
   }

@@ -15,9 +15,13 @@
 #include "control-plane/model/mesh.h"
 #include "control-plane/model/problem.h"
 #include "control-plane/model/proxy_node.h"
+#include "control-plane/snapshot/pool.h"
 #include "control-plane/snapshot/snapshot.h"
 
 namespace control {
+
+// ADS streams at once, on all ports. Further ones end with RESOURCE_EXHAUSTED, and go elsewhere.
+inline constexpr size_t kStreamsMax = 20'000;
 
 // A stream as the hub sees it. Any thread; no call back into the hub from within.
 class Session {
@@ -36,12 +40,13 @@ class Session {
 class Hub final : public StatusSource {
  public:
   // `info` stands in status answers. `clock` must outlive this.
-  Hub(mesh::v1::ServerInfo info, pinnace::Clock& clock);
+  Hub(mesh::v1::ServerInfo info, pinnace::Clock& clock, size_t streams_max = kStreamsMax);
   ~Hub() override;
 
   // A new mesh is in force; `problems` are those of its load.
   void SetMesh(std::shared_ptr<const Mesh> mesh, std::vector<ConfigProblem> problems);
-  void Join(const std::shared_ptr<Session>& session);
+  // False: there are as many streams as there may be; then it has not joined.
+  bool Join(const std::shared_ptr<Session>& session);
   void Leave(const Session& session);
   // The resources for `node` under the newest mesh; null while there is nothing to serve. If they
   // would be inconsistent, the last good ones of the group, and the problem is in Status().
@@ -61,13 +66,17 @@ class Hub final : public StatusSource {
 
   void Run();
   void PushAll();
+  // Forgets the groups that no connected node belongs to.
+  void Prune();
   std::vector<std::shared_ptr<Session>> Sessions() const;
 
   const mesh::v1::ServerInfo info_;
   pinnace::Clock& clock_;
+  const size_t streams_max_;
   mutable std::mutex mutex_;  // Guards what follows, down to the thread.
   std::condition_variable wake_;
   bool stopping_ = false;
+  bool left_ = false;  // A session left since the last Prune().
   Debounce debounce_;
   uint64_t accepted_ = 0;
   std::shared_ptr<const Mesh> mesh_;
@@ -76,6 +85,7 @@ class Hub final : public StatusSource {
   std::map<std::string, mesh::v1::ProxyStatus> gone_;  // By node id; at most kGoneMax.
   mutable std::mutex translate_mutex_;  // Guards groups_; taken without mutex_ or before it.
   std::map<std::string, Group> groups_;
+  ResourcePool pool_;
   std::thread thread_;
 };
 

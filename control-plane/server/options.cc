@@ -8,9 +8,9 @@
 namespace control {
 
 const char kHelp[] =
-    "pinnace-control --config DIR --state DIR [flags]\n"
+    "pinnace-control --config DIR [flags]\n"
     "  --config DIR            folder of YAML documents, watched\n"
-    "  --state DIR             folder for the CA's root and the token key\n"
+    "  --state DIR             folder for the CA's root and the token key (state)\n"
     "  --trust-domain TD       SPIFFE trust domain (cluster.local)\n"
     "  --xds-address A:P       plaintext port: trusts whoever reaches it (127.0.0.1:15010)\n"
     "  --xds-tls-address A:P   TLS port: wants a token or a client certificate (0.0.0.0:15012)\n"
@@ -68,7 +68,6 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
     }
   }
   if (line.config_folder.empty()) return absl::InvalidArgumentError("--config DIR is missing");
-  if (line.server.state_folder.empty()) return absl::InvalidArgumentError("--state DIR is missing");
   line.server.config_source = line.config_folder;
   return line;
 }
