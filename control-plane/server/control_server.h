@@ -17,7 +17,7 @@ namespace control {
 inline constexpr absl::Duration kServerCertificateLife = absl::Hours(24 * 365);
 
 struct ServerOptions {
-  std::string state_folder;
+  std::string state_folder = "state";
   std::string trust_domain = "cluster.local";
   std::string config_source;                            // Shown in status.
   std::string xds_address = "127.0.0.1:15010";          // Plaintext; trusts whoever reaches it.

@@ -11,7 +11,7 @@
 namespace control {
 
 struct CommandLine {
-  ServerOptions server{.state_folder = "state"};
+  ServerOptions server;
   std::string config_folder;
   std::string access_log_path;  // Where proxies write access logs; empty: nowhere.
   std::string ports_file;       // Gets {"xds":N,"xds_tls":N} once the ports are open.

@@ -306,8 +306,8 @@ void Forwarder::OnStreamFailed(PoolFailure failure, absl::string_view why) {
   const bool late = failure == PoolFailure::kConnectTimeout;
   Fail({.flag = ResponseFlag::kUpstreamConnectFailure,
         .details = late ? "upstream_reset_before_response_started{connection_timeout}"
-                        : "upstream_reset_before_response_started{connection_failure}",
-        .body = absl::StrCat(kResetText, late ? "connection timeout" : "connection failure")});
+                        : "upstream_reset_before_response_started{remote_connection_failure}",
+        .body = absl::StrCat(kResetText, late ? "connection timeout" : "remote connection failure")});
 }
 
 void Forwarder::OnTimeout(bool per_try) {

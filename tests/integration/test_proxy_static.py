@@ -48,7 +48,7 @@ class StaticProxy(unittest.TestCase):
                 proxy = self.start([http_listener("in", "up", log=log.name)], [cluster("up", port)])
                 status, _, body = request(proxy.ports["in"])
                 self.assertEqual(status, 503)
-                self.assertIn(b"reset reason: connection failure", body)
+                self.assertIn(b"reset reason: remote connection failure", body)
                 self.assertEqual(json.loads(wait_for(log.readline))["flags"], "UF")
 
     def test_the_circuit_breaker_answers_503_UO(self):
