@@ -152,7 +152,9 @@ absl::StatusOr<std::shared_ptr<const ClusterConfig>> ParseCluster(const cluster:
     case cluster::Cluster::LEAST_REQUEST: config->balancer = ClusterConfig::Balancer::kLeastRequest; break;
     case cluster::Cluster::RANDOM: config->balancer = ClusterConfig::Balancer::kRandom; break;
     case cluster::Cluster::CLUSTER_PROVIDED: break;
-    default: return Bad(proto.name(), "lb_policy: only ROUND_ROBIN, LEAST_REQUEST, RANDOM and CLUSTER_PROVIDED are supported");
+    default:
+      return Bad(proto.name(), "lb_policy: only ROUND_ROBIN, LEAST_REQUEST, RANDOM and CLUSTER_PROVIDED are "
+                               "supported");
   }
   if (proto.least_request_lb_config().has_choice_count()) {
     config->choice_count = proto.least_request_lb_config().choice_count().value();

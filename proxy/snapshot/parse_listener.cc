@@ -152,7 +152,8 @@ absl::StatusOr<std::shared_ptr<const TcpConfig>> ParseTcp(const tcp::TcpProxy& p
   if (proto.has_weighted_clusters()) {
     uint64_t total = 0;
     for (const auto& one : proto.weighted_clusters().clusters()) {
-      config->clusters.push_back({.cluster = one.name(), .weight = one.weight(), .request_edits = {}, .response_edits = {}});
+      config->clusters.push_back(
+          {.cluster = one.name(), .weight = one.weight(), .request_edits = {}, .response_edits = {}});
       total += one.weight();
     }
     if (total == 0 || total > UINT32_MAX) return Bad("weighted_clusters", "the weights' sum must be in 1..4294967295");

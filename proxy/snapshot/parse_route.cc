@@ -185,7 +185,9 @@ absl::Status ReadForward(const route::RouteAction& proto, ForwardAction& action)
   if (proto.has_max_stream_duration()) {
     const auto& duration = proto.max_stream_duration();
     if (duration.has_max_stream_duration()) action.timeout = ToDuration(duration.max_stream_duration());
-    if (duration.has_grpc_timeout_header_max()) action.grpc_timeout_max = ToDuration(duration.grpc_timeout_header_max());
+    if (duration.has_grpc_timeout_header_max()) {
+      action.grpc_timeout_max = ToDuration(duration.grpc_timeout_header_max());
+    }
   }
   if (proto.has_max_grpc_timeout()) action.grpc_timeout_max = ToDuration(proto.max_grpc_timeout());
   if (proto.has_retry_policy()) {
@@ -206,7 +208,9 @@ absl::Status ReadForward(const route::RouteAction& proto, ForwardAction& action)
     action.upgrade_websocket = !upgrade.has_enabled() || upgrade.enabled().value();
   }
   if (proto.cluster_not_found_response_code() == route::RouteAction::NOT_FOUND) action.cluster_not_found_status = 404;
-  if (proto.cluster_not_found_response_code() == route::RouteAction::INTERNAL_SERVER_ERROR) action.cluster_not_found_status = 500;
+  if (proto.cluster_not_found_response_code() == route::RouteAction::INTERNAL_SERVER_ERROR) {
+    action.cluster_not_found_status = 500;
+  }
   return absl::OkStatus();
 }
 
