@@ -56,9 +56,9 @@ LogLevel GetLogLevel() { return threshold.load(std::memory_order_relaxed); }
 
 void Log(LogLevel level, absl::string_view component, absl::string_view message) {
   if (!LogEnabled(level)) return;
-  const std::string line = absl::StrCat(
-      absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone()), " ",
-      LogLevelName(level), " ", component, ": ", Printable(message), "\n");
+  const std::string line =
+      absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone()), " ",
+                   LogLevelName(level), " ", component, ": ", Printable(message), "\n");
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
 }
 

@@ -40,7 +40,7 @@ inline void LogError(absl::string_view component, absl::string_view message) {
 }  // namespace pinnace
 
 // An invariant: `values` is text that names the values at fault.
-#define PINNACE_CHECK(condition, values) \
-  do {                                   \
+#define PINNACE_CHECK(condition, values)                                        \
+  do {                                                                          \
     if (!(condition)) ::pinnace::Die(__FILE__, __LINE__, #condition, (values)); \
   } while (false)

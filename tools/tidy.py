@@ -5,13 +5,15 @@ usage: tools/tidy.py      exit 1 and one line a finding if anything falls short
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FILE_LINES_MAX = 500
 HEADER_LINES_MAX = 250
-COLUMNS_MAX = 120
+COLUMNS_MAX = 100
+FORMATTER = "clang-format-14"
 
 
 def folders(cmake, variable):
@@ -19,14 +21,25 @@ def folders(cmake, variable):
         return re.search(r"set\(%s ([^)]*)\)" % variable, file.read())[1].split()
 
 
+def unformatted(files):
+    """Files that clang-format would change, one finding each."""
+    if shutil.which(FORMATTER) is None:
+        return [f"{FORMATTER} is not installed: tools/check installs it"]
+    run = subprocess.run([FORMATTER, "--dry-run", "--ferror-limit=1", *files], cwd=ROOT,
+                         capture_output=True, text=True)
+    return sorted({f"{os.path.relpath(line.split(':')[0], ROOT)}: not formatted; run {FORMATTER} -i"
+                   for line in run.stderr.splitlines() if "clang-format-violations" in line})
+
+
 def main():
     order = {"proxy": folders("proxy/CMakeLists.txt", "PROXY_FOLDERS"),
              "control-plane": [*folders("control-plane/CMakeLists.txt", "CONTROL_FOLDERS"), "ctl"]}
     found = []
-    files = subprocess.run(["git", "ls-files", "*.cc", "*.h"], cwd=ROOT, capture_output=True, text=True).stdout
-    for path in files.split():
-        if not os.path.exists(os.path.join(ROOT, path)):
-            continue
+    listed = subprocess.run(["git", "ls-files", "*.cc", "*.h"], cwd=ROOT, capture_output=True,
+                            text=True).stdout.split()
+    files = [path for path in listed if os.path.exists(os.path.join(ROOT, path))]
+    found += unformatted(files)
+    for path in files:
         with open(os.path.join(ROOT, path)) as file:
             lines = file.read().splitlines()
         most = HEADER_LINES_MAX if path.endswith(".h") else FILE_LINES_MAX

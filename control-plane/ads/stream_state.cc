@@ -197,8 +197,7 @@ void StreamState::Send(const std::string& type_url, Type& type, Change change, b
                        Responses& out) {
   if (!change.Worth()) return;
   if (variant_ == Variant::kSotw && IsFullSetType(type_url)) {
-    std::vector<ResourcePtr> all =
-        type.subscription.FullSet(current_->OfType(type_url), keep_gone);
+    std::vector<ResourcePtr> all = type.subscription.FullSet(current_->OfType(type_url), keep_gone);
     SendPart(type_url, type, change, std::move(all), out);
     return;
   }

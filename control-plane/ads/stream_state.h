@@ -96,8 +96,7 @@ class StreamState {
   void SendStage(Responses& out);
   // True while the client has yet to subscribe to what this push made it need of the stage's type.
   bool AwaitsSubscription(const std::string& type_url) const;
-  void Send(const std::string& type_url, Type& type, Change change, bool keep_gone,
-            Responses& out);
+  void Send(const std::string& type_url, Type& type, Change change, bool keep_gone, Responses& out);
   void SendPart(const std::string& type_url, Type& type, const Change& part,
                 std::vector<ResourcePtr> resources, Responses& out);
   void NoteReferences(const std::string& type_url, const std::vector<ResourcePtr>& upserts);

@@ -222,8 +222,7 @@ bool Subscription::Nack(absl::string_view nonce, absl::string_view reason) {
     Entry& entry = found->second;
     entry.sent.reset();
     entry.rejected_group = group;
-    entry.rejected_version =
-        holding.kind == Holding::Kind::kAbsent ? kAbsentMark : holding.version;
+    entry.rejected_version = holding.kind == Holding::Kind::kAbsent ? kAbsentMark : holding.version;
   }
   pending_.erase(it);
   last_error_ = std::string(reason);

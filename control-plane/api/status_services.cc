@@ -17,16 +17,11 @@ bool IsKnown(const StringMatcher& matcher) {
 
 bool Matches(const StringMatcher& matcher, const std::string& id) {
   switch (matcher.match_pattern_case()) {
-    case StringMatcher::kExact:
-      return id == matcher.exact();
-    case StringMatcher::kPrefix:
-      return absl::StartsWith(id, matcher.prefix());
-    case StringMatcher::kSuffix:
-      return absl::EndsWith(id, matcher.suffix());
-    case StringMatcher::kContains:
-      return absl::StrContains(id, matcher.contains());
-    default:
-      return false;
+    case StringMatcher::kExact: return id == matcher.exact();
+    case StringMatcher::kPrefix: return absl::StartsWith(id, matcher.prefix());
+    case StringMatcher::kSuffix: return absl::EndsWith(id, matcher.suffix());
+    case StringMatcher::kContains: return absl::StrContains(id, matcher.contains());
+    default: return false;
   }
 }
 

@@ -36,9 +36,10 @@ absl::StatusOr<KeyPtr> OpenRootKey(const std::string& key_path, bool have_certif
     pem = ReadSecretFile(key_path);
   }
   if (absl::IsNotFound(pem.status())) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        key_path, ": missing, though its certificate is there; restore the key, or remove the "
-                  "certificate to begin with a new root"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(key_path,
+                     ": missing, though its certificate is there; restore the key, or remove the "
+                     "certificate to begin with a new root"));
   }
   if (!pem.ok()) return pem.status();
   absl::StatusOr<KeyPtr> key = ParseKey(*pem);

@@ -83,9 +83,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, bool secret) {
   struct stat info = {};
   if (fstat(file.get(), &info) != 0) return SystemError("stat", path);
   if (secret && (info.st_mode & 077) != 0) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "%s: mode %04o lets others than its owner at the key; run: chmod 600 %s", path,
-        static_cast<unsigned>(info.st_mode & 07777), path));
+    return absl::FailedPreconditionError(
+        absl::StrFormat("%s: mode %04o lets others than its owner at the key; run: chmod 600 %s",
+                        path, static_cast<unsigned>(info.st_mode & 07777), path));
   }
   std::string content;
   char chunk[4096];

@@ -44,8 +44,8 @@ absl::StatusOr<TokenKey> TokenKey::Open(const std::string& state_folder) {
   if (absl::IsNotFound(hex.status())) {
     unsigned char key[kKeyBytes];
     if (RAND_bytes(key, sizeof(key)) != 1) return absl::UnavailableError("no random bytes");
-    const std::string text = absl::BytesToHexString(
-        absl::string_view(reinterpret_cast<const char*>(key), sizeof(key)));
+    const std::string text =
+        absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(key), sizeof(key)));
     if (absl::Status made = MakeStateFolder(state_folder); !made.ok()) return made;
     const absl::Status status = CreateStateFile(path, absl::StrCat(text, "\n"), 0600);
     if (!status.ok() && !absl::IsAlreadyExists(status)) return status;
@@ -102,8 +102,8 @@ absl::StatusOr<Identity> TokenKey::Verify(absl::string_view token, absl::Time no
   if (fields.size() != 3 || !absl::SimpleAtoi(fields[2], &end)) return Malformed("payload");
   if (now >= absl::FromUnixSeconds(end)) {
     return absl::UnauthenticatedError(
-        absl::StrCat("join token: expired at ", absl::FormatTime(absl::FromUnixSeconds(end),
-                                                                 absl::UTCTimeZone())));
+        absl::StrCat("join token: expired at ",
+                     absl::FormatTime(absl::FromUnixSeconds(end), absl::UTCTimeZone())));
   }
   return Identity{fields[0], fields[1]};
 }

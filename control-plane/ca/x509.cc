@@ -55,9 +55,9 @@ absl::Status CheckStrength(EVP_PKEY& key) {
       return absl::OkStatus();
     }
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "certificate request: weak or unknown key; want RSA of at least ", kRsaBitsMin,
-      " bits or EC on P-256, P-384 or P-521"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("certificate request: weak or unknown key; want RSA of at least ", kRsaBitsMin,
+                   " bits or EC on P-256, P-384 or P-521"));
 }
 
 bool AddExtension(X509& certificate, X509* issuer, int nid, const std::string& value) {

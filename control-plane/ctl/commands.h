@@ -11,11 +11,11 @@
 
 namespace control {
 
-int RunStatus(const Arguments& arguments);      // status
-int RunConfigDump(const Arguments& arguments);  // config dump PROXY
-int RunValidate(const Arguments& arguments);    // validate FILE...
-int RunInject(const Arguments& arguments);      // inject
-int RunTokenCreate(const Arguments& arguments); // token create
+int RunStatus(const Arguments& arguments);       // status
+int RunConfigDump(const Arguments& arguments);   // config dump PROXY
+int RunValidate(const Arguments& arguments);     // validate FILE...
+int RunInject(const Arguments& arguments);       // inject
+int RunTokenCreate(const Arguments& arguments);  // token create
 
 // The table of `status`.
 std::string StatusTable(const mesh::v1::StatusResponse& status);

@@ -16,9 +16,8 @@ namespace control {
 namespace {
 
 std::string ProblemLine(const mesh::v1::ConfigProblem& problem) {
-  std::string line = problem.file().empty()
-                         ? ""
-                         : absl::StrCat(problem.file(), ":", problem.line(), ": ");
+  std::string line =
+      problem.file().empty() ? "" : absl::StrCat(problem.file(), ":", problem.line(), ": ");
   absl::StrAppend(&line,
                   problem.severity() == mesh::v1::ConfigProblem::ERROR ? "error: " : "warning: ");
   if (problem.document() > 0) absl::StrAppend(&line, "document ", problem.document(), ", ");
@@ -43,9 +42,8 @@ std::string StatusTable(const mesh::v1::StatusResponse& status) {
     }
     for (const auto& type : proxy.types()) {
       absl::StrAppendFormat(&out, "%-48s %-9s %-5s %-8s %9d  %-16s %s\n", proxy.id(), connected,
-                            Short(type.type_url()),
-                            mesh::v1::TypeStatus::State_Name(type.state()), type.resources(),
-                            type.version(), type.error());
+                            Short(type.type_url()), mesh::v1::TypeStatus::State_Name(type.state()),
+                            type.resources(), type.version(), type.error());
     }
   }
   absl::StrAppend(&out, "configuration ", status.config_version(), " from ",

@@ -14,11 +14,16 @@ struct ProtocolName {
   Protocol protocol;
 };
 constexpr ProtocolName kProtocolNames[] = {
-    {"http", Protocol::kHttp},        {"http2", Protocol::kHttp2},
-    {"h2c", Protocol::kHttp2},        {"kubernetes.io/h2c", Protocol::kHttp2},
-    {"kubernetes.io/ws", Protocol::kHttp}, {"grpc", Protocol::kGrpc},
-    {"grpc-web", Protocol::kHttp},    {"https", Protocol::kTls},
-    {"tls", Protocol::kTls},          {"kubernetes.io/wss", Protocol::kTls},
+    {"http", Protocol::kHttp},
+    {"http2", Protocol::kHttp2},
+    {"h2c", Protocol::kHttp2},
+    {"kubernetes.io/h2c", Protocol::kHttp2},
+    {"kubernetes.io/ws", Protocol::kHttp},
+    {"grpc", Protocol::kGrpc},
+    {"grpc-web", Protocol::kHttp},
+    {"https", Protocol::kTls},
+    {"tls", Protocol::kTls},
+    {"kubernetes.io/wss", Protocol::kTls},
 };
 
 }  // namespace

@@ -15,8 +15,8 @@
 namespace control {
 
 // Labels and annotations that mark a pod as having a sidecar.
-inline constexpr char kInjectLabel[] = "pinnace.mesh/inject";      // "true"
-inline constexpr char kTlsModeLabel[] = "pinnace.mesh/tls-mode";   // "mutual"
+inline constexpr char kInjectLabel[] = "pinnace.mesh/inject";     // "true"
+inline constexpr char kTlsModeLabel[] = "pinnace.mesh/tls-mode";  // "mutual"
 
 enum class Protocol { kTcp, kTls, kHttp, kHttp2, kGrpc };
 
@@ -38,7 +38,7 @@ struct Endpoint {
   uint16_t port = 0;
   bool draining = false;  // Still serves what it has; takes nothing new.
   std::string zone;
-  std::string identity;  // SPIFFE id; empty where the pod is unknown.
+  std::string identity;     // SPIFFE id; empty where the pod is unknown.
   bool mutual_tls = false;  // Its sidecar takes mutual TLS.
 
   auto operator<=>(const Endpoint&) const = default;
@@ -60,8 +60,8 @@ struct Service {
   bool headless = false;
   std::vector<ServicePort> ports;
   Labels selector;
-  TrafficSettings traffic;             // Merged: Service over Namespace over Mesh, by field.
-  std::vector<AttachedRoute> routes;   // Oldest first.
+  TrafficSettings traffic;            // Merged: Service over Namespace over Mesh, by field.
+  std::vector<AttachedRoute> routes;  // Oldest first.
   ObjectMeta meta;
 
   // The port with this number; null if there is none.
@@ -81,7 +81,7 @@ struct Workload {
   std::string service_account = "default";
   std::string zone;
   std::vector<ContainerPort> ports;
-  bool sidecar = false;   // A proxy stands before it.
+  bool sidecar = false;  // A proxy stands before it.
   bool ready = true;
   bool draining = false;
   TlsMode tls_mode = TlsMode::kPermissive;  // Effective.

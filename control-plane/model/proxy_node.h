@@ -15,13 +15,13 @@ struct ProxyNode {
     kGrpc,     // metadata GENERATOR=grpc: a proxyless gRPC client; api_listeners by name.
   };
   Kind kind = Kind::kSidecar;
-  std::string id;               // node.id, whole.
-  std::string pod;              // From node.id.
-  std::string pod_namespace;    // metadata NAMESPACE, else from node.id.
-  std::string service_account;  // metadata SERVICE_ACCOUNT; empty: "default".
-  std::string ip;               // From node.id: the workload's own address.
+  std::string id;                             // node.id, whole.
+  std::string pod;                            // From node.id.
+  std::string pod_namespace;                  // metadata NAMESPACE, else from node.id.
+  std::string service_account;                // metadata SERVICE_ACCOUNT; empty: "default".
+  std::string ip;                             // From node.id: the workload's own address.
   std::map<std::string, std::string> labels;  // metadata LABELS.
-  bool pinnace = false;         // user_agent_name is "pinnace": native extensions are understood.
+  bool pinnace = false;  // user_agent_name is "pinnace": native extensions are understood.
 };
 
 }  // namespace control

@@ -28,8 +28,8 @@ struct TrafficSettings {
   std::optional<uint32_t> consecutive_5xx;  // 0: consecutive errors eject nothing.
   std::optional<absl::Duration> base_ejection;
   std::optional<absl::Duration> ejection_interval;
-  std::optional<uint32_t> max_ejection_percent;  // 0..100.
-  std::optional<uint32_t> retry_attempts;        // Retries after the first try; 0: never retry.
+  std::optional<uint32_t> max_ejection_percent;      // 0..100.
+  std::optional<uint32_t> retry_attempts;            // Retries after the first try; 0: never retry.
   std::optional<std::vector<std::string>> retry_on;  // Envoy's retry_on words.
   std::optional<absl::Duration> per_try_timeout;
   std::optional<absl::Duration> request_timeout;  // Zero: none.

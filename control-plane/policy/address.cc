@@ -21,11 +21,10 @@ std::string ReadAddress(const Reader& reader, const std::string& text) {
 
 void AddEndpoint(ServicePort& port, Endpoint endpoint) {
   auto& all = port.endpoints;
-  const auto it = std::lower_bound(all.begin(), all.end(), endpoint,
-                                   [](const Endpoint& a, const Endpoint& b) {
-                                     return std::tie(a.address, a.port) <
-                                            std::tie(b.address, b.port);
-                                   });
+  const auto it =
+      std::lower_bound(all.begin(), all.end(), endpoint, [](const Endpoint& a, const Endpoint& b) {
+        return std::tie(a.address, a.port) < std::tie(b.address, b.port);
+      });
   if (it != all.end() && it->address == endpoint.address && it->port == endpoint.port) return;
   all.insert(it, std::move(endpoint));
 }

@@ -105,7 +105,6 @@ void Apply(std::span<const ObjectPtr> objects, Building& building) {
 
 }  // namespace
 
-const Kind kEndpointSliceKind = {
-    "EndpointSlice", {"discovery.k8s.io/v1"}, true, &Parse, &Apply};
+const Kind kEndpointSliceKind = {"EndpointSlice", {"discovery.k8s.io/v1"}, true, &Parse, &Apply};
 
 }  // namespace control

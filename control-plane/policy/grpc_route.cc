@@ -19,10 +19,10 @@ PathMatch ReadMethod(const Reader& reader) {
   const bool has_service = service_at.present();
   const bool has_method = method_at.present();
   if (!has_service && !has_method) reader.Report("Missing", "needs service, method or both");
-  const std::string service = regex && has_service ? ReadRegex(service_at)
-                                                   : service_at.Text().value_or("");
-  const std::string method = regex && has_method ? ReadRegex(method_at)
-                                                 : method_at.Text().value_or("");
+  const std::string service =
+      regex && has_service ? ReadRegex(service_at) : service_at.Text().value_or("");
+  const std::string method =
+      regex && has_method ? ReadRegex(method_at) : method_at.Text().value_or("");
   fields.Finish();
   if (!regex && has_service) {
     path.kind = has_method ? PathMatch::Kind::kExact : PathMatch::Kind::kPrefix;
@@ -73,7 +73,7 @@ ObjectPtr Parse(Fields& document, const ObjectMeta& meta) {
 
 }  // namespace
 
-const Kind kGrpcRouteKind = {"GRPCRoute", {"gateway.networking.k8s.io/v1"}, true, &Parse,
-                             &AttachRoutes};
+const Kind kGrpcRouteKind = {
+    "GRPCRoute", {"gateway.networking.k8s.io/v1"}, true, &Parse, &AttachRoutes};
 
 }  // namespace control

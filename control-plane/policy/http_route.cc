@@ -7,7 +7,7 @@
 namespace control {
 namespace {
 
-constexpr absl::string_view kMethods[] = {"GET",     "HEAD",  "POST",  "PUT",  "DELETE",
+constexpr absl::string_view kMethods[] = {"GET",     "HEAD",  "POST",  "PUT",    "DELETE",
                                           "CONNECT", "TRACE", "PATCH", "OPTIONS"};
 
 PathMatch ReadPath(const Reader& reader) {
@@ -21,8 +21,8 @@ PathMatch ReadPath(const Reader& reader) {
     if (!value.present()) value.Report("Missing", "is required");
     path.value = ReadRegex(value);
   } else if (const auto text = value.Text()) {
-    if (text->front() != '/' || absl::StrContains(*text, "//") ||
-        absl::StrContains(*text, "/./") || absl::StrContains(*text, "/../")) {
+    if (text->front() != '/' || absl::StrContains(*text, "//") || absl::StrContains(*text, "/./") ||
+        absl::StrContains(*text, "/../")) {
       value.Report("OutOfRange", absl::StrCat("is no normal path: \"", *text, "\""),
                    "begin with / and leave out //, /./ and /../");
     }
@@ -123,6 +123,8 @@ ObjectPtr Parse(Fields& document, const ObjectMeta& meta) {
 
 const Kind kHttpRouteKind = {"HTTPRoute",
                              {"gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"},
-                             true, &Parse, &AttachRoutes};
+                             true,
+                             &Parse,
+                             &AttachRoutes};
 
 }  // namespace control

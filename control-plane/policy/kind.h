@@ -12,9 +12,9 @@
 namespace control {
 
 // Limits of all kinds.
-inline constexpr size_t kItemsMax = 1024;      // Of any list of references or ports.
-inline constexpr size_t kRulesMax = 256;       // Of a route.
-inline constexpr size_t kMatchesMax = 64;      // Of a rule.
+inline constexpr size_t kItemsMax = 1024;  // Of any list of references or ports.
+inline constexpr size_t kRulesMax = 256;   // Of a route.
+inline constexpr size_t kMatchesMax = 64;  // Of a rule.
 inline constexpr size_t kRegexBytesMax = 1024;
 inline constexpr int64_t kCountMax = 4294967295;
 

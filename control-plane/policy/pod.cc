@@ -30,11 +30,28 @@ void ReadContainer(const Reader& reader, Workload& workload) {
     out.port = static_cast<uint16_t>(*number);
     workload.ports.push_back(out);
   }
-  fields.Ignore({"image", "command", "args", "env", "envFrom", "resources", "volumeMounts",
-                 "imagePullPolicy", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle",
-                 "securityContext", "workingDir", "stdin", "stdinOnce", "tty",
-                 "terminationMessagePath", "terminationMessagePolicy", "volumeDevices",
-                 "resizePolicy", "restartPolicy"});
+  fields.Ignore({"image",
+                 "command",
+                 "args",
+                 "env",
+                 "envFrom",
+                 "resources",
+                 "volumeMounts",
+                 "imagePullPolicy",
+                 "livenessProbe",
+                 "readinessProbe",
+                 "startupProbe",
+                 "lifecycle",
+                 "securityContext",
+                 "workingDir",
+                 "stdin",
+                 "stdinOnce",
+                 "tty",
+                 "terminationMessagePath",
+                 "terminationMessagePolicy",
+                 "volumeDevices",
+                 "resizePolicy",
+                 "restartPolicy"});
   fields.Finish();
 }
 
@@ -45,15 +62,43 @@ void ReadSpec(const Reader& reader, Workload& workload) {
   for (const Reader& item : fields.Get("containers").Items(kItemsMax)) {
     ReadContainer(item, workload);
   }
-  fields.Ignore({"volumes", "initContainers", "ephemeralContainers", "restartPolicy",
-                 "terminationGracePeriodSeconds", "activeDeadlineSeconds", "dnsPolicy", "dnsConfig",
-                 "nodeSelector", "serviceAccount", "automountServiceAccountToken", "nodeName",
-                 "hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "securityContext",
-                 "imagePullSecrets", "hostname", "subdomain", "affinity", "schedulerName",
-                 "tolerations", "hostAliases", "priorityClassName", "priority", "readinessGates",
-                 "runtimeClassName", "enableServiceLinks", "preemptionPolicy", "overhead",
-                 "topologySpreadConstraints", "setHostnameAsFQDN", "os", "hostUsers",
-                 "schedulingGates", "resourceClaims"});
+  fields.Ignore({"volumes",
+                 "initContainers",
+                 "ephemeralContainers",
+                 "restartPolicy",
+                 "terminationGracePeriodSeconds",
+                 "activeDeadlineSeconds",
+                 "dnsPolicy",
+                 "dnsConfig",
+                 "nodeSelector",
+                 "serviceAccount",
+                 "automountServiceAccountToken",
+                 "nodeName",
+                 "hostNetwork",
+                 "hostPID",
+                 "hostIPC",
+                 "shareProcessNamespace",
+                 "securityContext",
+                 "imagePullSecrets",
+                 "hostname",
+                 "subdomain",
+                 "affinity",
+                 "schedulerName",
+                 "tolerations",
+                 "hostAliases",
+                 "priorityClassName",
+                 "priority",
+                 "readinessGates",
+                 "runtimeClassName",
+                 "enableServiceLinks",
+                 "preemptionPolicy",
+                 "overhead",
+                 "topologySpreadConstraints",
+                 "setHostnameAsFQDN",
+                 "os",
+                 "hostUsers",
+                 "schedulingGates",
+                 "resourceClaims"});
   fields.Finish();
 }
 
@@ -114,11 +159,10 @@ void Apply(std::span<const ObjectPtr> objects, Building& building) {
       auto& inbound = mesh.inbound[workload.ip];
       std::sort(inbound.begin(), inbound.end(),
                 [](const InboundPort& a, const InboundPort& b) { return a.port < b.port; });
-      inbound.erase(std::unique(inbound.begin(), inbound.end(),
-                                [](const InboundPort& a, const InboundPort& b) {
-                                  return a.port == b.port;
-                                }),
-                    inbound.end());
+      inbound.erase(
+          std::unique(inbound.begin(), inbound.end(),
+                      [](const InboundPort& a, const InboundPort& b) { return a.port == b.port; }),
+          inbound.end());
     }
     mesh.workloads.emplace(workload.key, std::move(workload));
   }

@@ -31,8 +31,7 @@ absl::string_view PlainType(const std::string& text) {
   if (lower == "true" || lower == "false") return "a boolean";
   if (lower == "null" || lower == "~" || text.empty()) return "null";
   double number = 0;
-  if (!std::isalpha(static_cast<unsigned char>(text.back())) &&
-      absl::SimpleAtod(text, &number)) {
+  if (!std::isalpha(static_cast<unsigned char>(text.back())) && absl::SimpleAtod(text, &number)) {
     return "a number";
   }
   return "";
@@ -121,9 +120,9 @@ std::optional<absl::Duration> Reader::Duration(absl::Duration least, absl::Durat
     return std::nullopt;
   }
   if (value < least || value > most) {
-    Report("OutOfRange", absl::StrCat("is ", absl::FormatDuration(value), ", must be in ",
-                                      absl::FormatDuration(least), "..",
-                                      absl::FormatDuration(most)));
+    Report("OutOfRange",
+           absl::StrCat("is ", absl::FormatDuration(value), ", must be in ",
+                        absl::FormatDuration(least), "..", absl::FormatDuration(most)));
     return std::nullopt;
   }
   return value;
@@ -151,8 +150,8 @@ std::optional<size_t> Reader::OneOf(std::span<const absl::string_view> words) co
   std::set<std::string> known;
   for (const absl::string_view word : words) known.insert(std::string(word));
   const std::string nearest = Nearest(*text, known);
-  Report("UnknownValue", absl::StrCat("is \"", *text, "\", must be one of ",
-                                      absl::StrJoin(words, ", ")),
+  Report("UnknownValue",
+         absl::StrCat("is \"", *text, "\", must be one of ", absl::StrJoin(words, ", ")),
          nearest.empty() ? "" : absl::StrCat("did you mean \"", nearest, "\"?"));
   return std::nullopt;
 }

@@ -32,9 +32,8 @@ std::vector<std::pair<std::string, std::string>> ReadPairs(const Reader& reader)
     const Reader value_at = fields.Require("value");
     const auto value = value_at.String();
     fields.Finish();
-    if (value && std::any_of(value->begin(), value->end(), [](unsigned char c) {
-          return c < 0x20 && c != '\t';
-        })) {
+    if (value && std::any_of(value->begin(), value->end(),
+                             [](unsigned char c) { return c < 0x20 && c != '\t'; })) {
       value_at.Report("OutOfRange", "holds a control character");
       continue;
     }
@@ -104,15 +103,15 @@ void WarnOfBackends(const Mesh& mesh, const Route& route, std::vector<ConfigProb
       const std::string field = absl::StrCat("spec.rules[", r, "].backendRefs[", b, "]");
       const Service* service = mesh.FindService(backend.service);
       if (service == nullptr) {
-        problems.push_back(ProblemAt(route.meta, field, "MissingTarget",
-                                     absl::StrCat("there is no service ", backend.service.ns, "/",
-                                                  backend.service.name),
-                                     "its share of the requests fails"));
+        problems.push_back(ProblemAt(
+            route.meta, field, "MissingTarget",
+            absl::StrCat("there is no service ", backend.service.ns, "/", backend.service.name),
+            "its share of the requests fails"));
       } else if (service->FindPort(backend.port) == nullptr) {
-        problems.push_back(ProblemAt(route.meta, absl::StrCat(field, ".port"), "MissingTarget",
-                                     absl::StrCat("service ", backend.service.ns, "/",
-                                                  backend.service.name, " has no port ",
-                                                  backend.port)));
+        problems.push_back(
+            ProblemAt(route.meta, absl::StrCat(field, ".port"), "MissingTarget",
+                      absl::StrCat("service ", backend.service.ns, "/", backend.service.name,
+                                   " has no port ", backend.port)));
       }
     }
   }
@@ -135,10 +134,11 @@ std::vector<ParentRef> ReadParents(const Reader& reader, const ObjectMeta& meta)
     fields.Finish();
     parent.mesh = kind == "Service" && (group.empty() || group == "core");
     if (!parent.mesh) {
-      item.Report("UnsupportedTarget", absl::StrCat("a parent of kind ", kind,
-                                                    kind == "Service" ? " needs group: \"\"" : "",
-                                                    " has no effect in the mesh"),
-                  "write {group: \"\", kind: Service, name: ...}", Severity::kWarning);
+      item.Report(
+          "UnsupportedTarget",
+          absl::StrCat("a parent of kind ", kind, kind == "Service" ? " needs group: \"\"" : "",
+                       " has no effect in the mesh"),
+          "write {group: \"\", kind: Service, name: ...}", Severity::kWarning);
     }
     parents.push_back(std::move(parent));
   }
@@ -252,17 +252,16 @@ void AttachRoutes(std::span<const ObjectPtr> objects, Building& building) {
       if (!parent.mesh) continue;
       const auto it = building.mesh.services.find(parent.service);
       if (it == building.mesh.services.end()) {
-        building.problems.push_back(
-            ProblemAt(meta, parent.field, "MissingTarget",
-                      absl::StrCat("there is no service ", parent.service.ns, "/",
-                                   parent.service.name)));
+        building.problems.push_back(ProblemAt(
+            meta, parent.field, "MissingTarget",
+            absl::StrCat("there is no service ", parent.service.ns, "/", parent.service.name)));
         continue;
       }
       if (parent.port != 0 && it->second.FindPort(parent.port) == nullptr) {
-        building.problems.push_back(ProblemAt(
-            meta, absl::StrCat(parent.field, ".port"), "MissingTarget",
-            absl::StrCat("service ", parent.service.ns, "/", parent.service.name, " has no port ",
-                         parent.port)));
+        building.problems.push_back(
+            ProblemAt(meta, absl::StrCat(parent.field, ".port"), "MissingTarget",
+                      absl::StrCat("service ", parent.service.ns, "/", parent.service.name,
+                                   " has no port ", parent.port)));
         continue;
       }
       it->second.routes.push_back({parent.port, route.route});

@@ -11,9 +11,9 @@ namespace control {
 
 struct ParentRef {
   NamespacedName service;
-  uint16_t port = 0;   // 0: every port.
-  bool mesh = true;    // False: a Gateway or another kind; has no effect here.
-  std::string field;   // Its path, for problems.
+  uint16_t port = 0;  // 0: every port.
+  bool mesh = true;   // False: a Gateway or another kind; has no effect here.
+  std::string field;  // Its path, for problems.
 };
 
 // A parsed HTTPRoute or GRPCRoute.

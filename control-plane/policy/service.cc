@@ -115,11 +115,10 @@ void Apply(std::span<const ObjectPtr> objects, Building& building) {
     std::erase_if(service.cluster_ips, [&](const std::string& ip) {
       const auto [it, fresh] = owner_by_ip.emplace(ip, service.key);
       if (fresh) return false;
-      building.problems.push_back(
-          ProblemAt(service.meta, "spec.clusterIP", "Conflicted",
-                    absl::StrCat(ip, " already belongs to service ", it->second.ns, "/",
-                                 it->second.name),
-                    "give each service an address of its own"));
+      building.problems.push_back(ProblemAt(
+          service.meta, "spec.clusterIP", "Conflicted",
+          absl::StrCat(ip, " already belongs to service ", it->second.ns, "/", it->second.name),
+          "give each service an address of its own"));
       return true;
     });
     AddPods(building.mesh, service);

@@ -55,10 +55,18 @@ class Group {
 };
 
 void ReadRetries(Group group, TrafficSettings& out) {
-  static constexpr absl::string_view kWords[] = {
-      "5xx", "gateway-error", "reset", "connect-failure", "refused-stream", "retriable-4xx",
-      "cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable",
-      "reset-before-request"};
+  static constexpr absl::string_view kWords[] = {"5xx",
+                                                 "gateway-error",
+                                                 "reset",
+                                                 "connect-failure",
+                                                 "refused-stream",
+                                                 "retriable-4xx",
+                                                 "cancelled",
+                                                 "deadline-exceeded",
+                                                 "internal",
+                                                 "resource-exhausted",
+                                                 "unavailable",
+                                                 "reset-before-request"};
   group.Count("attempts", 0, 10, out.retry_attempts);
   group.Time("perTryTimeout", absl::Milliseconds(1), out.per_try_timeout);
   const Reader on = group.fields().Get("on");
@@ -166,9 +174,9 @@ void Claim(const TrafficPolicy& policy, size_t index, ByTarget& claims, Building
   const NamespacedName key{policy.meta.key.ns, target.is_namespace ? "" : target.name};
   const std::string field = absl::StrCat("spec.targetRefs[", index, "]");
   if (!target.is_namespace && building.mesh.FindService(key) == nullptr) {
-    building.problems.push_back(ProblemAt(policy.meta, field, "MissingTarget",
-                                          absl::StrCat("there is no service ", key.ns, "/",
-                                                       key.name)));
+    building.problems.push_back(
+        ProblemAt(policy.meta, field, "MissingTarget",
+                  absl::StrCat("there is no service ", key.ns, "/", key.name)));
   }
   const auto [it, fresh] = claims.emplace(key, &policy);
   if (fresh || it->second == &policy) return;
@@ -197,7 +205,6 @@ void Apply(std::span<const ObjectPtr> objects, Building& building) {
 
 }  // namespace
 
-const Kind kTrafficPolicyKind = {
-    "TrafficPolicy", {"pinnace.mesh/v1alpha1"}, true, &Parse, &Apply};
+const Kind kTrafficPolicyKind = {"TrafficPolicy", {"pinnace.mesh/v1alpha1"}, true, &Parse, &Apply};
 
 }  // namespace control

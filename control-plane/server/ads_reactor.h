@@ -73,9 +73,9 @@ class AdsReactor final
       }
     } else {
       if (request_.has_error_detail()) {
-        pinnace::LogWarning("xds", absl::StrCat("NACK from ", node_->id, " of ",
-                                                request_.type_url(), ": ",
-                                                request_.error_detail().message()));
+        pinnace::LogWarning("xds",
+                            absl::StrCat("NACK from ", node_->id, " of ", request_.type_url(), ": ",
+                                         request_.error_detail().message()));
       }
       Queue(machine_.OnRequest(request_));
     }

@@ -17,9 +17,8 @@ absl::StatusOr<Identity> ParseSpiffe(absl::string_view uri, absl::string_view tr
                     parts[2] == std::string(trust_domain) && parts[3] == "ns" && parts[5] == "sa" &&
                     IsResourceName(parts[4]) && IsResourceName(parts[6]);
   if (good) return Identity{parts[4], parts[6]};
-  return absl::UnauthenticatedError(absl::StrCat("client certificate: \"", uri,
-                                                 "\" is no workload of trust domain ",
-                                                 trust_domain));
+  return absl::UnauthenticatedError(absl::StrCat(
+      "client certificate: \"", uri, "\" is no workload of trust domain ", trust_domain));
 }
 
 absl::StatusOr<Identity> CallerCheck::Identify(const grpc::ServerContextBase& context) const {
@@ -48,8 +47,7 @@ bool IsOverTls(const grpc::ServerContextBase& context) {
 }
 
 grpc::Status ToGrpc(const absl::Status& status) {
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
-                      std::string(status.message()));
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
 }
 
 }  // namespace control

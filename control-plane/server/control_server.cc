@@ -94,9 +94,9 @@ absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Start(const Server
   if (!credentials.ok()) return credentials.status();
   server->tls_ads_ = ads();
   server->tls_certificates_ = certificates();
-  auto tls = Listen(options.xds_tls_address, *std::move(credentials),
-                    {server->tls_ads_.get(), server->tls_certificates_.get()},
-                    server->xds_tls_port_);
+  auto tls =
+      Listen(options.xds_tls_address, *std::move(credentials),
+             {server->tls_ads_.get(), server->tls_certificates_.get()}, server->xds_tls_port_);
   if (!tls.ok()) return tls.status();
   server->tls_ = *std::move(tls);
   return server;

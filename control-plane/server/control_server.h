@@ -19,10 +19,10 @@ inline constexpr absl::Duration kServerCertificateLife = absl::Hours(24 * 365);
 struct ServerOptions {
   std::string state_folder = "state";
   std::string trust_domain = "cluster.local";
-  std::string config_source;                            // Shown in status.
-  std::string xds_address = "127.0.0.1:15010";          // Plaintext; trusts whoever reaches it.
-  std::string xds_tls_address = "0.0.0.0:15012";        // Empty: no TLS port.
-  std::vector<std::string> names;                       // More names of the certificate.
+  std::string config_source;                      // Shown in status.
+  std::string xds_address = "127.0.0.1:15010";    // Plaintext; trusts whoever reaches it.
+  std::string xds_tls_address = "0.0.0.0:15012";  // Empty: no TLS port.
+  std::vector<std::string> names;                 // More names of the certificate.
   size_t streams_max = kStreamsMax;
 };
 

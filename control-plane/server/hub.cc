@@ -97,8 +97,8 @@ SnapshotPtr Hub::SnapshotFor(const ProxyNode& node) {
   ResourceSet resources = Translate(*mesh, node);
   group.faults = Inconsistencies(resources);
   if (!group.faults.empty()) {
-    pinnace::LogError("push", absl::StrCat("node ", node.id, " keeps its last resources: ",
-                                           group.faults.front()));
+    pinnace::LogError("push", absl::StrCat("node ", node.id,
+                                           " keeps its last resources: ", group.faults.front()));
     return group.good;
   }
   pool_.Share(resources);
@@ -140,8 +140,8 @@ void Hub::Run() {
   while (!stopping_) {
     auto wait = kTick;
     if (const auto due = debounce_.Due()) {
-      const auto left = absl::ToChronoMilliseconds(*due - clock_.Steady()) +
-                        std::chrono::milliseconds(1);
+      const auto left =
+          absl::ToChronoMilliseconds(*due - clock_.Steady()) + std::chrono::milliseconds(1);
       wait = std::clamp<std::chrono::milliseconds>(left, std::chrono::milliseconds(1), kTick);
     }
     wake_.wait_for(lock, wait);

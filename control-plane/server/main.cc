@@ -40,11 +40,11 @@ int Serve(const control::CommandLine& line) {
   options.settings.trust_domain = line.server.trust_domain;
   options.settings.root_pem = (*server)->authority().root_pem();
   options.settings.access_log_path = line.access_log_path;
-  auto source = control::FolderSource::Start(
-      std::move(options), [&hub](std::shared_ptr<const control::Mesh> mesh,
-                                 std::vector<control::ConfigProblem> problems) {
-        hub.SetMesh(std::move(mesh), std::move(problems));
-      });
+  auto source = control::FolderSource::Start(std::move(options),
+                                             [&hub](std::shared_ptr<const control::Mesh> mesh,
+                                                    std::vector<control::ConfigProblem> problems) {
+                                               hub.SetMesh(std::move(mesh), std::move(problems));
+                                             });
   if (!source.ok()) return Fail(source.status());
   const std::string ports = absl::StrCat("{\"xds\":", (*server)->xds_port(),
                                          ",\"xds_tls\":", (*server)->xds_tls_port(), "}");

@@ -65,18 +65,18 @@ absl::Status CheckIdentity(const ProxyNode& node, const Identity& identity) {
   if (node.pod_namespace == identity.ns && node.service_account == identity.service_account) {
     return absl::OkStatus();
   }
-  return absl::PermissionDeniedError(absl::StrCat(
-      "node ", node.id, " says namespace \"", node.pod_namespace, "\", service account \"",
-      node.service_account, "\", but the caller proved \"", identity.ns, "\", \"",
-      identity.service_account, "\""));
+  return absl::PermissionDeniedError(
+      absl::StrCat("node ", node.id, " says namespace \"", node.pod_namespace,
+                   "\", service account \"", node.service_account, "\", but the caller proved \"",
+                   identity.ns, "\", \"", identity.service_account, "\""));
 }
 
 std::string GroupKey(const ProxyNode& node) {
   // Proxyless gRPC clients call themselves by a random id, on which nothing depends.
   const std::string pod = node.kind == ProxyNode::Kind::kGrpc ? "" : node.pod;
-  std::string key = absl::StrCat(static_cast<int>(node.kind), "\n", pod, "\n", node.pod_namespace,
-                                 "\n", node.service_account, "\n", node.ip, "\n",
-                                 node.pinnace ? 1 : 0);
+  std::string key =
+      absl::StrCat(static_cast<int>(node.kind), "\n", pod, "\n", node.pod_namespace, "\n",
+                   node.service_account, "\n", node.ip, "\n", node.pinnace ? 1 : 0);
   for (const auto& [name, value] : node.labels) absl::StrAppend(&key, "\n", name, "\n", value);
   return key;
 }

@@ -26,8 +26,8 @@ grpc::ServerUnaryReactor* CertificateService::CreateCertificate(
     reactor->Finish(ToGrpc(caller.status()));
     return reactor;
   }
-  absl::StatusOr<std::vector<std::string>> chain = authority_.SignWorkload(
-      request->csr(), *caller, absl::Seconds(request->validity_duration()));
+  absl::StatusOr<std::vector<std::string>> chain =
+      authority_.SignWorkload(request->csr(), *caller, absl::Seconds(request->validity_duration()));
   if (!chain.ok()) {
     reactor->Finish(ToGrpc(chain.status()));
     return reactor;

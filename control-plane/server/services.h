@@ -38,8 +38,7 @@ class CertificateService final : public istio::v1::auth::IstioCertificateService
       : authority_(authority), callers_(callers) {}
 
   grpc::ServerUnaryReactor* CreateCertificate(
-      grpc::CallbackServerContext* context,
-      const istio::v1::auth::IstioCertificateRequest* request,
+      grpc::CallbackServerContext* context, const istio::v1::auth::IstioCertificateRequest* request,
       istio::v1::auth::IstioCertificateResponse* response) override;
 
  private:

@@ -10,14 +10,10 @@ using State = Subscription::State;
 
 mesh::v1::TypeStatus::State ToProto(State state) {
   switch (state) {
-    case State::kUnsent:
-      return mesh::v1::TypeStatus::NOT_SENT;
-    case State::kSynced:
-      return mesh::v1::TypeStatus::SYNCED;
-    case State::kStale:
-      return mesh::v1::TypeStatus::STALE;
-    case State::kRejected:
-      return mesh::v1::TypeStatus::NACK;
+    case State::kUnsent: return mesh::v1::TypeStatus::NOT_SENT;
+    case State::kSynced: return mesh::v1::TypeStatus::SYNCED;
+    case State::kStale: return mesh::v1::TypeStatus::STALE;
+    case State::kRejected: return mesh::v1::TypeStatus::NACK;
   }
   return mesh::v1::TypeStatus::NOT_SENT;
 }

@@ -59,7 +59,7 @@ bool IsBlank(absl::string_view line) {
 
 std::vector<DocumentText> SplitDocuments(absl::string_view file) {
   std::vector<DocumentText> documents;
-  size_t begin = 0;       // Of the current document's text.
+  size_t begin = 0;  // Of the current document's text.
   int begin_line = 0;
   bool has_content = false;
   const auto finish = [&](size_t end) {

@@ -130,7 +130,8 @@ void Drain(int fd) {
 class WatchedFolder final : public FolderSource {
  public:
   WatchedFolder(Options options, Callback callback)
-      : options_(std::move(options)), callback_(std::move(callback)),
+      : options_(std::move(options)),
+        callback_(std::move(callback)),
         wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
   ~WatchedFolder() override {

@@ -29,8 +29,7 @@ class FolderSource {
   };
   // Called for each load: the first time before
   // Start() returns, on its thread; then on the source's own thread. Never two at once.
-  using Callback =
-      std::function<void(std::shared_ptr<const Mesh>, std::vector<ConfigProblem>)>;
+  using Callback = std::function<void(std::shared_ptr<const Mesh>, std::vector<ConfigProblem>)>;
 
   // Loads and begins to watch. Errors: NotFound or another file error if the directory cannot be
   // read; Internal if inotify refuses.

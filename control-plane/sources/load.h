@@ -20,7 +20,7 @@ inline constexpr int kDepthMax = 32;            // Of nested mappings and lists.
 inline constexpr int kAliasesMax = 64;          // Of one document.
 
 struct SourceFile {
-  std::string name;   // As it stands in problems: relative to the folder.
+  std::string name;  // As it stands in problems: relative to the folder.
   std::string text;
   std::string error;  // Not empty: the file is there but could not be read, and why.
 };

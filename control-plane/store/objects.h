@@ -13,9 +13,9 @@ namespace control {
 
 // One file's last good documents.
 struct StoredFile {
-  uint64_t text_hash = 0;           // xxHash64 of the text that was read last.
-  bool clean = false;               // That text gave no problem, so `objects` is all of it.
-  std::vector<ObjectPtr> objects;   // In document order.
+  uint64_t text_hash = 0;          // xxHash64 of the text that was read last.
+  bool clean = false;              // That text gave no problem, so `objects` is all of it.
+  std::vector<ObjectPtr> objects;  // In document order.
 };
 
 // A value: a new one is made for each revision.

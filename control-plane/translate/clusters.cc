@@ -25,12 +25,9 @@ Cluster::LbPolicy Balancing(const TrafficSettings& traffic, const ProxyNode& nod
   // gRPC clients refuse the others (gRFC A27).
   if (node.kind == ProxyNode::Kind::kGrpc) return Cluster::ROUND_ROBIN;
   switch (traffic.load_balancing.value_or(LoadBalancing::kLeastRequest)) {
-    case LoadBalancing::kRoundRobin:
-      return Cluster::ROUND_ROBIN;
-    case LoadBalancing::kRandom:
-      return Cluster::RANDOM;
-    case LoadBalancing::kLeastRequest:
-      break;
+    case LoadBalancing::kRoundRobin: return Cluster::ROUND_ROBIN;
+    case LoadBalancing::kRandom: return Cluster::RANDOM;
+    case LoadBalancing::kLeastRequest: break;
   }
   return Cluster::LEAST_REQUEST;
 }

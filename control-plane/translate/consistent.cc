@@ -79,11 +79,11 @@ class Walk {
       if (!proxy->cluster().empty()) Need(owner, kClusterType, proxy->cluster());
     } else if (const auto* action = dynamic_cast<const route::RouteAction*>(&message)) {
       if (!action->cluster().empty()) Need(owner, kClusterType, action->cluster());
-    } else if (const auto* weight = dynamic_cast<const route::WeightedCluster::ClusterWeight*>(
-                   &message)) {
+    } else if (const auto* weight =
+                   dynamic_cast<const route::WeightedCluster::ClusterWeight*>(&message)) {
       Need(owner, kClusterType, weight->name());
-    } else if (const auto* cluster = dynamic_cast<const envoy::config::cluster::v3::Cluster*>(
-                   &message)) {
+    } else if (const auto* cluster =
+                   dynamic_cast<const envoy::config::cluster::v3::Cluster*>(&message)) {
       if (cluster->type() != envoy::config::cluster::v3::Cluster::EDS) return;
       const std::string& service = cluster->eds_cluster_config().service_name();
       Need(owner, kEndpointType, service.empty() ? cluster->name() : service);

@@ -11,8 +11,7 @@ namespace {
 constexpr char kTransportMatchKey[] = "envoy.transport_socket_match";
 
 void Fill(const Endpoint& endpoint, envoy::config::endpoint::v3::LbEndpoint& out) {
-  auto& address =
-      *out.mutable_endpoint()->mutable_address()->mutable_socket_address();
+  auto& address = *out.mutable_endpoint()->mutable_address()->mutable_socket_address();
   address.set_address(endpoint.address);
   address.set_port_value(endpoint.port);
   out.set_health_status(endpoint.draining ? envoy::config::core::v3::DRAINING

@@ -9,12 +9,9 @@ namespace {
 
 int PathRank(PathMatch::Kind kind) {
   switch (kind) {
-    case PathMatch::Kind::kExact:
-      return 0;
-    case PathMatch::Kind::kRegex:
-      return 1;
-    case PathMatch::Kind::kPrefix:
-      break;
+    case PathMatch::Kind::kExact: return 0;
+    case PathMatch::Kind::kRegex: return 1;
+    case PathMatch::Kind::kPrefix: break;
   }
   return 2;
 }

@@ -109,8 +109,8 @@ void SetClusters(const Scene& scene, const std::vector<Backend>& backends, pb::R
 }
 
 std::string RetryOn(const Scene& scene, const RouteRule& rule) {
-  std::vector<std::string> words = scene.service.traffic.retry_on.value_or(
-      std::vector<std::string>{kRetryOnDefault});
+  std::vector<std::string> words =
+      scene.service.traffic.retry_on.value_or(std::vector<std::string>{kRetryOnDefault});
   if (rule.retry && !rule.retry->codes.empty()) words.push_back("retriable-status-codes");
   if (scene.grpc_client) {
     std::erase_if(words, [](const std::string& word) {
@@ -182,16 +182,11 @@ void SetRedirect(const Redirect& redirect, bool element, pb::RedirectAction& out
     out.set_prefix_rewrite(element || base.empty() ? absl::StrCat(base, "/") : base);
   }
   switch (redirect.status) {
-    case 301:
-      return out.set_response_code(pb::RedirectAction::MOVED_PERMANENTLY);
-    case 303:
-      return out.set_response_code(pb::RedirectAction::SEE_OTHER);
-    case 307:
-      return out.set_response_code(pb::RedirectAction::TEMPORARY_REDIRECT);
-    case 308:
-      return out.set_response_code(pb::RedirectAction::PERMANENT_REDIRECT);
-    default:
-      return out.set_response_code(pb::RedirectAction::FOUND);
+    case 301: return out.set_response_code(pb::RedirectAction::MOVED_PERMANENTLY);
+    case 303: return out.set_response_code(pb::RedirectAction::SEE_OTHER);
+    case 307: return out.set_response_code(pb::RedirectAction::TEMPORARY_REDIRECT);
+    case 308: return out.set_response_code(pb::RedirectAction::PERMANENT_REDIRECT);
+    default: return out.set_response_code(pb::RedirectAction::FOUND);
   }
 }
 
@@ -238,14 +233,11 @@ void AddMatch(const Scene& scene, const OrderedMatch& ordered, pb::VirtualHost& 
     return *route.mutable_match();
   };
   switch (match.path.kind) {
-    case PathMatch::Kind::kExact:
-      add(false).set_path(match.path.value);
-      return;
+    case PathMatch::Kind::kExact: add(false).set_path(match.path.value); return;
     case PathMatch::Kind::kRegex:
       add(false).mutable_safe_regex()->set_regex(match.path.value);
       return;
-    case PathMatch::Kind::kPrefix:
-      break;
+    case PathMatch::Kind::kPrefix: break;
   }
   const std::string base = WithoutLastSlash(match.path.value);
   if (!base.empty()) add(false).set_path(base);
@@ -262,8 +254,7 @@ pb::RouteConfiguration BuildRoutes(const Mesh& mesh, const ProxyNode& node, cons
   pb::VirtualHost& host = *config.add_virtual_hosts();
   host.set_name(config.name());
   host.add_domains("*");  // The listener stands for this one service.
-  const std::vector<OrderedMatch> matches =
-      OrderMatches(service, port.port, node.pod_namespace);
+  const std::vector<OrderedMatch> matches = OrderMatches(service, port.port, node.pod_namespace);
   for (const OrderedMatch& match : matches) AddMatch(scene, match, host);
   if (!matches.empty()) return config;
   RouteRule rule;

@@ -14,8 +14,8 @@ namespace tls = envoy::extensions::transport_sockets::tls::v3;
 
 void SetCertificates(tls::CommonTlsContext& common) {
   common.add_tls_certificate_sds_secret_configs()->set_name(kIdentitySecret);
-  auto& root = *common.mutable_combined_validation_context()
-                    ->mutable_validation_context_sds_secret_config();
+  auto& root =
+      *common.mutable_combined_validation_context()->mutable_validation_context_sds_secret_config();
   root.set_name(kRootSecret);
   *root.mutable_sds_config() = AdsSource();
 }

@@ -24,8 +24,7 @@ ResourceSet TranslateShared(const Mesh& mesh, const ProxyNode& node) {
       AddRoutes(mesh, node, resources);
       AddGrpcListeners(mesh, resources);
       break;
-    case ProxyNode::Kind::kGateway:
-      break;  // Gateways have no resources yet.
+    case ProxyNode::Kind::kGateway: break;  // Gateways have no resources yet.
   }
   return resources;
 }

@@ -76,19 +76,29 @@ const char kDefaultLogFormat[] =
 
 absl::StatusOr<LogFormat> LogFormat::Parse(absl::string_view text) {
   static const std::pair<const char*, Op> kOps[] = {
-      {"START_TIME", Op::kStartTime}, {"REQ", Op::kReq}, {"RESP", Op::kResp},
-      {"PROTOCOL", Op::kProtocol}, {"RESPONSE_CODE", Op::kCode}, {"RESPONSE_FLAGS", Op::kFlags},
-      {"RESPONSE_CODE_DETAILS", Op::kDetails}, {"DURATION", Op::kDuration},
-      {"BYTES_RECEIVED", Op::kBytesReceived}, {"BYTES_SENT", Op::kBytesSent},
-      {"UPSTREAM_HOST", Op::kUpstreamHost}, {"UPSTREAM_CLUSTER", Op::kUpstreamCluster},
-      {"UPSTREAM_CLUSTER_RAW", Op::kUpstreamCluster}, {"ROUTE_NAME", Op::kRouteName},
+      {"START_TIME", Op::kStartTime},
+      {"REQ", Op::kReq},
+      {"RESP", Op::kResp},
+      {"PROTOCOL", Op::kProtocol},
+      {"RESPONSE_CODE", Op::kCode},
+      {"RESPONSE_FLAGS", Op::kFlags},
+      {"RESPONSE_CODE_DETAILS", Op::kDetails},
+      {"DURATION", Op::kDuration},
+      {"BYTES_RECEIVED", Op::kBytesReceived},
+      {"BYTES_SENT", Op::kBytesSent},
+      {"UPSTREAM_HOST", Op::kUpstreamHost},
+      {"UPSTREAM_CLUSTER", Op::kUpstreamCluster},
+      {"UPSTREAM_CLUSTER_RAW", Op::kUpstreamCluster},
+      {"ROUTE_NAME", Op::kRouteName},
       {"DOWNSTREAM_REMOTE_ADDRESS", Op::kDownstreamRemote},
       {"DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", Op::kDownstreamRemoteNoPort},
       {"DOWNSTREAM_LOCAL_ADDRESS", Op::kDownstreamLocal},
       {"DOWNSTREAM_PEER_URI_SAN", Op::kDownstreamPeerUri},
-      {"UPSTREAM_PEER_URI_SAN", Op::kUpstreamPeerUri}, {"REQUESTED_SERVER_NAME", Op::kSni},
+      {"UPSTREAM_PEER_URI_SAN", Op::kUpstreamPeerUri},
+      {"REQUESTED_SERVER_NAME", Op::kSni},
       {"UPSTREAM_TRANSPORT_FAILURE_REASON", Op::kUpstreamFailure},
-      {"RESPONSE_DURATION", Op::kResponseDuration}, {"UPSTREAM_REQUEST_ATTEMPT_COUNT", Op::kAttempts},
+      {"RESPONSE_DURATION", Op::kResponseDuration},
+      {"UPSTREAM_REQUEST_ATTEMPT_COUNT", Op::kAttempts},
   };
   LogFormat format;
   while (!text.empty()) {
@@ -100,7 +110,8 @@ absl::StatusOr<LogFormat> LogFormat::Parse(absl::string_view text) {
     text.remove_prefix(mark + 1);
     const size_t end = text.find('%');
     if (end == absl::string_view::npos) {
-      return absl::InvalidArgumentError(absl::StrCat("access log format: no '%' ends '%", text, "'"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("access log format: no '%' ends '%", text, "'"));
     }
     absl::string_view op = text.substr(0, end);
     text.remove_prefix(end + 1);
@@ -113,7 +124,8 @@ absl::StatusOr<LogFormat> LogFormat::Parse(absl::string_view text) {
     if (const size_t open = op.find('('); open != absl::string_view::npos) {
       const size_t close = op.find(')', open);
       if (close == absl::string_view::npos) {
-        return absl::InvalidArgumentError(absl::StrCat("access log format: no ')' in '%", op, "%'"));
+        return absl::InvalidArgumentError(
+            absl::StrCat("access log format: no ')' in '%", op, "%'"));
       }
       if (close + 1 < op.size() &&
           (op[close + 1] != ':' || !absl::SimpleAtoi(op.substr(close + 2), &part.length_max))) {
@@ -142,8 +154,12 @@ absl::StatusOr<LogFormat> LogFormat::Parse(absl::string_view text) {
 bool LogFormat::IsNumber() const {
   if (parts_.size() != 1) return false;
   switch (parts_[0].op) {
-    case Op::kCode: case Op::kDuration: case Op::kBytesReceived: case Op::kBytesSent:
-    case Op::kResponseDuration: case Op::kAttempts: return true;
+    case Op::kCode:
+    case Op::kDuration:
+    case Op::kBytesReceived:
+    case Op::kBytesSent:
+    case Op::kResponseDuration:
+    case Op::kAttempts: return true;
     default: return false;
   }
 }
@@ -152,7 +168,8 @@ bool LogFormat::AppendPart(const Part& part, const StreamInfo& info, std::string
   switch (part.op) {
     case Op::kText: out += part.text; return true;
     case Op::kStartTime:
-      absl::StrAppend(&out, absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", info.start, absl::UTCTimeZone()));
+      absl::StrAppend(&out,
+                      absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", info.start, absl::UTCTimeZone()));
       return true;
     case Op::kReq: {
       const size_t before = out.size();

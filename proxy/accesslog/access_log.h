@@ -27,10 +27,29 @@ class LogFormat {
 
  private:
   enum class Op : uint8_t {
-    kText, kStartTime, kReq, kResp, kProtocol, kCode, kFlags, kDetails, kDuration, kBytesReceived,
-    kBytesSent, kUpstreamHost, kUpstreamCluster, kRouteName, kDownstreamRemote,
-    kDownstreamRemoteNoPort, kDownstreamLocal, kDownstreamPeerUri, kUpstreamPeerUri, kSni,
-    kUpstreamFailure, kResponseDuration, kAttempts,
+    kText,
+    kStartTime,
+    kReq,
+    kResp,
+    kProtocol,
+    kCode,
+    kFlags,
+    kDetails,
+    kDuration,
+    kBytesReceived,
+    kBytesSent,
+    kUpstreamHost,
+    kUpstreamCluster,
+    kRouteName,
+    kDownstreamRemote,
+    kDownstreamRemoteNoPort,
+    kDownstreamLocal,
+    kDownstreamPeerUri,
+    kUpstreamPeerUri,
+    kSni,
+    kUpstreamFailure,
+    kResponseDuration,
+    kAttempts,
   };
   struct Part {
     Op op = Op::kText;
@@ -57,7 +76,7 @@ absl::StatusOr<std::shared_ptr<LogSink>> OpenFileSink(const std::string& path);
 // One configured log: text, or a JSON object of fields.
 struct AccessLog {
   std::shared_ptr<LogSink> sink;
-  std::shared_ptr<const LogFormat> text;                                // Or:
+  std::shared_ptr<const LogFormat> text;                                       // Or:
   std::vector<std::pair<std::string, std::shared_ptr<const LogFormat>>> json;  // Key order kept.
   // Writes the record of `info`; false if the sink dropped it.
   bool Write(const StreamInfo& info) const;

@@ -104,7 +104,8 @@ AdminAnswer Admin::Answer(const RequestHead& head) const {
     return {.status = asked ? 200 : 404, .body = (asked ? "" : "invalid path. ") + help};
   }
   if (found->second.mutates && head.method != "POST") {
-    return {.status = 405, .body = absl::StrCat("Method ", head.method, " not allowed, POST required.\n")};
+    return {.status = 405,
+            .body = absl::StrCat("Method ", head.method, " not allowed, POST required.\n")};
   }
   absl::string_view query = head.path.substr(path.size());
   if (!query.empty()) query.remove_prefix(1);

@@ -17,8 +17,9 @@ std::string StatsText(const StatsRegistry& stats, absl::string_view filter) {
     const std::string name = absl::StrReplaceAll(scope.name(), {{":", "_"}});
     for (size_t i = 0; i < scope.kind().names.size(); ++i) {
       const std::string full =
-          name.empty() ? absl::StrCat(scope.kind().prefix, ".", scope.kind().names[i].name)
-                       : absl::StrCat(scope.kind().prefix, ".", name, ".", scope.kind().names[i].name);
+          name.empty()
+              ? absl::StrCat(scope.kind().prefix, ".", scope.kind().names[i].name)
+              : absl::StrCat(scope.kind().prefix, ".", name, ".", scope.kind().names[i].name);
       if (filter.empty() || absl::StrContains(full, filter)) lines[full] = scope.Sum(i);
     }
   });
@@ -32,16 +33,18 @@ std::string StatsPrometheus(const StatsRegistry& stats) {
   stats.ForEach([&](const Scope& scope) {
     std::string label;
     if (scope.kind().label[0] != '\0') {
-      label = absl::StrCat("{", scope.kind().label, "=\"",
-                           absl::StrReplaceAll(scope.name(), {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}}),
-                           "\"}");
+      label = absl::StrCat(
+          "{", scope.kind().label, "=\"",
+          absl::StrReplaceAll(scope.name(), {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}}),
+          "\"}");
     }
     for (size_t i = 0; i < scope.kind().names.size(); ++i) {
       const StatName& stat = scope.kind().names[i];
-      const std::string name =
-          absl::StrCat("envoy_", scope.kind().prefix, "_", absl::StrReplaceAll(stat.name, {{".", "_"}}));
+      const std::string name = absl::StrCat("envoy_", scope.kind().prefix, "_",
+                                            absl::StrReplaceAll(stat.name, {{".", "_"}}));
       std::string& text = metrics[name];
-      if (text.empty()) absl::StrAppend(&text, "# TYPE ", name, stat.gauge ? " gauge\n" : " counter\n");
+      if (text.empty())
+        absl::StrAppend(&text, "# TYPE ", name, stat.gauge ? " gauge\n" : " counter\n");
       absl::StrAppend(&text, name, label, " ", scope.Sum(i), "\n");
     }
   });

@@ -13,9 +13,9 @@ namespace proxy {
 
 // Finite by default; each is answered as named and counted by the codec's user.
 struct CodecLimits {
-  uint32_t head_bytes_max = 60 * 1024;       // 431; 414 if the request line alone is longer.
-  uint32_t header_count_max = 100;           // 431.
-  uint32_t concurrent_streams_max = 1024;    // HTTP/2: REFUSED_STREAM beyond.
+  uint32_t head_bytes_max = 60 * 1024;     // 431; 414 if the request line alone is longer.
+  uint32_t header_count_max = 100;         // 431.
+  uint32_t concurrent_streams_max = 1024;  // HTTP/2: REFUSED_STREAM beyond.
   uint32_t stream_window_bytes = 256 * 1024;
   uint32_t connection_window_bytes = 1024 * 1024;
   uint32_t stream_buffer_bytes_max = 256 * 1024;  // HTTP/2: high mark of one stream's output.
@@ -42,7 +42,8 @@ class ServerCodec {
   virtual void OnEof() = 0;
   // The connection is gone: every open stream hears OnReset(reason). No write follows.
   virtual void OnConnectionClosed(ResetReason reason) = 0;
-  // Lets running streams end and takes no more: GOAWAY, or `connection: close` with the next answer.
+  // Lets running streams end and takes no more: GOAWAY, or `connection: close` with the next
+  // answer.
   virtual void Drain() = 0;
   virtual size_t active_streams() const = 0;
   // The connection's buffered() crossed its marks: told to the streams.

@@ -258,8 +258,9 @@ void Http1Client::Begin(ResponseHead head, const Framing& framing) {
 void Http1Client::OnEof() {
   if (closed_) return;
   if (response_ == nullptr) return CloseCodec(false, "");
-  const bool ends_body = reading_body_ && !response_done_ &&
-                         (body_.kind() == BodyKind::kUntilClose || body_.kind() == BodyKind::kTunnel);
+  const bool ends_body =
+      reading_body_ && !response_done_ &&
+      (body_.kind() == BodyKind::kUntilClose || body_.kind() == BodyKind::kTunnel);
   if (ends_body) {
     response_done_ = true;
     keep_alive_ = false;

@@ -21,7 +21,8 @@ constexpr std::array<uint8_t, 256> MakeTokenTable() {
   for (int c = 'a'; c <= 'z'; ++c) table[static_cast<size_t>(c)] = static_cast<uint8_t>(c);
   for (int c = 'A'; c <= 'Z'; ++c) table[static_cast<size_t>(c)] = static_cast<uint8_t>(c + 32);
   for (int c = '0'; c <= '9'; ++c) table[static_cast<size_t>(c)] = static_cast<uint8_t>(c);
-  for (const char c : {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'}) {
+  for (const char c :
+       {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'}) {
     table[static_cast<uint8_t>(c)] = static_cast<uint8_t>(c);
   }
   return table;
@@ -88,13 +89,9 @@ bool NoteFraming(const Header& field, bool http10, Framing& framing, std::string
       return true;
     case HeaderId::kKeepAlive:
     case HeaderId::kProxyConnection:
-    case HeaderId::kHttp2Settings:
-      return true;
-    case HeaderId::kUpgrade:
-      framing.upgrade = field.value;
-      return true;
-    case HeaderId::kTe:
-      return !absl::EqualsIgnoreCase(field.value, "trailers");
+    case HeaderId::kHttp2Settings: return true;
+    case HeaderId::kUpgrade: framing.upgrade = field.value; return true;
+    case HeaderId::kTe: return !absl::EqualsIgnoreCase(field.value, "trailers");
     case HeaderId::kExpect:
       if (absl::EqualsIgnoreCase(field.value, "100-continue")) {
         framing.expects_continue = true;
@@ -102,17 +99,15 @@ bool NoteFraming(const Header& field, bool http10, Framing& framing, std::string
         error = {"http1.unknown_expectation", 417};
       }
       return true;
-    default:
-      return false;
+    default: return false;
   }
 }
 
 }  // namespace
 
 bool IsToken(absl::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return kToken[static_cast<uint8_t>(c)] != 0;
-  });
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](char c) { return kToken[static_cast<uint8_t>(c)] != 0; });
 }
 
 bool IsTarget(absl::string_view text) {
@@ -200,7 +195,8 @@ bool BodyReader::ReadSize() {
   }
   if (digits == 0) return false;
   absl::string_view rest = line.substr(digits);
-  if (!rest.empty() && !absl::StartsWith(absl::StripLeadingAsciiWhitespace(rest), ";")) return false;
+  if (!rest.empty() && !absl::StartsWith(absl::StripLeadingAsciiWhitespace(rest), ";"))
+    return false;
   if (!IsFieldValue(rest)) return false;
   left_ = size;
   std::string().swap(line_);
@@ -226,7 +222,8 @@ bool BodyReader::FeedTrailers(absl::string_view& data, const CodecLimits& limits
     char* block = trailers.arena().Allocate(length);
     std::memcpy(block, line_.data(), length);
     // Framing fields among the trailers are taken out, never obeyed (RFC 9110 §6.5.1).
-    if (ParseFields(block, length, limits, false, trailers, ignored).details != nullptr) return false;
+    if (ParseFields(block, length, limits, false, trailers, ignored).details != nullptr)
+      return false;
     state_ = State::kDone;
     std::string().swap(line_);
     sink.OnBodyTrailers(std::move(trailers));
@@ -279,8 +276,7 @@ bool BodyReader::Feed(absl::string_view& data, const CodecLimits& limits, Sink& 
       case State::kTrailers:
         if (!FeedTrailers(data, limits, sink)) return false;
         break;
-      case State::kDone:
-        break;
+      case State::kDone: break;
     }
   }
   return true;

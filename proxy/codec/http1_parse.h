@@ -33,8 +33,8 @@ struct ParseError {
 };
 
 // Reads the field lines of `block` (each ends with CRLF) into `headers`, lower-casing names in the
-// arena copy that `block` already is. Strict per RFC 9112 §5: no folding, no space before the colon,
-// no control bytes.
+// arena copy that `block` already is. Strict per RFC 9112 §5: no folding, no space before the
+// colon, no control bytes.
 ParseError ParseFields(char* block, size_t length, const CodecLimits& limits, bool http10,
                        Headers& headers, Framing& framing);
 

@@ -173,7 +173,8 @@ ParseError Http1Server::ParseHead(absl::string_view block, RequestHead& head, Fr
   const absl::string_view line = whole.substr(0, line_end);
   const size_t first = line.find(' ');
   const size_t second = line.rfind(' ');
-  if (first == absl::string_view::npos || second == first) return {"http1.invalid_request_line", 400};
+  if (first == absl::string_view::npos || second == first)
+    return {"http1.invalid_request_line", 400};
   head.method = line.substr(0, first);
   const absl::string_view target = line.substr(first + 1, second - first - 1);
   const absl::string_view version = line.substr(second + 1);

@@ -34,15 +34,12 @@ int Http2Callbacks::OnBeginFrame(nghttp2_session*, const nghttp2_frame_hd* hd, v
     case NGHTTP2_HEADERS:
     case NGHTTP2_CONTINUATION:
     case NGHTTP2_WINDOW_UPDATE:
-    case NGHTTP2_RST_STREAM:
-      useful = true;
-      break;
+    case NGHTTP2_RST_STREAM: useful = true; break;
     case NGHTTP2_DATA:
       self.frame_left_ = hd->length;
       useful = hd->length > 0 || (hd->flags & NGHTTP2_FLAG_END_STREAM) != 0;
       break;
-    default:
-      break;
+    default: break;
   }
   if (!useful && !self.idle_frames_.Take(self.loop_.NowNs())) self.Calm();
   return 0;
@@ -104,8 +101,7 @@ int Http2Callbacks::OnFrame(nghttp2_session* session, const nghttp2_frame* frame
                             nghttp2_session_get_last_proc_stream_id(session), NGHTTP2_NO_ERROR,
                             nullptr, 0);
       break;
-    default:
-      break;
+    default: break;
   }
   return 0;
 }

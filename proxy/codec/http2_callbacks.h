@@ -21,8 +21,8 @@ struct Http2Callbacks {
                      size_t length, void* user);
   static int OnSent(nghttp2_session*, const nghttp2_frame* frame, void* user);
   static int OnNotSent(nghttp2_session*, const nghttp2_frame* frame, int error, void* user);
-  static int SendData(nghttp2_session*, nghttp2_frame* frame, const uint8_t* framehd,
-                      size_t length, nghttp2_data_source* source, void* user);
+  static int SendData(nghttp2_session*, nghttp2_frame* frame, const uint8_t* framehd, size_t length,
+                      nghttp2_data_source* source, void* user);
   static int OnStreamClose(nghttp2_session*, int32_t id, uint32_t code, void* user);
 };
 

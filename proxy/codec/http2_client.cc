@@ -58,8 +58,8 @@ class Http2ClientStream final : public Http2StreamOf<ResponseHead, RequestHead> 
 
  private:
   bool PeerTakesExtendedConnect() {
-    return nghttp2_session_get_remote_settings(
-               session_.raw(), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+    return nghttp2_session_get_remote_settings(session_.raw(),
+                                               NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
   }
 
   void AddHead(const RequestHead& head, Http2FieldList& list) {

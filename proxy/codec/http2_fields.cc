@@ -43,10 +43,8 @@ bool IsConnectionSpecific(HeaderId id) {
     case HeaderId::kProxyConnection:
     case HeaderId::kTransferEncoding:
     case HeaderId::kUpgrade:
-    case HeaderId::kHttp2Settings:
-      return true;
-    default:
-      return false;
+    case HeaderId::kHttp2Settings: return true;
+    default: return false;
   }
 }
 

@@ -18,12 +18,9 @@ struct ServerContext {
 // RST_STREAM's code for a response that we give up.
 uint32_t ResetCode(ResetReason reason) {
   switch (reason) {
-    case ResetReason::kRefused:
-      return NGHTTP2_REFUSED_STREAM;
-    case ResetReason::kProtocolError:
-      return NGHTTP2_PROTOCOL_ERROR;
-    default:
-      return NGHTTP2_INTERNAL_ERROR;
+    case ResetReason::kRefused: return NGHTTP2_REFUSED_STREAM;
+    case ResetReason::kProtocolError: return NGHTTP2_PROTOCOL_ERROR;
+    default: return NGHTTP2_INTERNAL_ERROR;
   }
 }
 

@@ -189,10 +189,11 @@ void Http2Session::TellLow() {
 void Http2Session::CheckEnd() {
   if (ended_) return;
   if (fatal_ != nullptr) {
-    sink_.Write(absl::string_view(flooded_ ? kCalmFrame : kProtocolErrorFrame,
-                                  sizeof(kCalmFrame) - 1));
+    sink_.Write(
+        absl::string_view(flooded_ ? kCalmFrame : kProtocolErrorFrame, sizeof(kCalmFrame) - 1));
     End(true, fatal_);
-  } else if (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0) {
+  } else if (nghttp2_session_want_read(session_) == 0 &&
+             nghttp2_session_want_write(session_) == 0) {
     if (streams_.empty() || sent_error_ != nullptr) End(sent_error_ != nullptr, sent_error_);
   } else if (eof_ && !server_) {
     End(false, nullptr);

@@ -78,7 +78,8 @@ class Http2Session final : public Flushable {
   bool goaway_seen() const { return goaway_seen_; }
   size_t streams() const { return streams_.size(); }
 
-  // Frames that further no message (PING, SETTINGS, PRIORITY, empty DATA): ENHANCE_YOUR_CALM beyond.
+  // Frames that further no message (PING, SETTINGS, PRIORITY, empty DATA): ENHANCE_YOUR_CALM
+  // beyond.
   static constexpr uint32_t kIdleFramesBurst = 1000;
   static constexpr uint32_t kIdleFramesPerSecond = 200;
   // RST_STREAM from the peer (CVE-2023-44487): ENHANCE_YOUR_CALM beyond.
@@ -114,13 +115,13 @@ class Http2Session final : public Flushable {
   EventBudget idle_frames_{kIdleFramesBurst, kIdleFramesPerSecond};
   EventBudget peer_resets_{kPeerResetsBurst, kPeerResetsPerSecond};
   size_t held_ = 0;
-  size_t frame_left_ = 0;              // Of the DATA frame being read; padding included.
-  const char* fatal_ = nullptr;        // nghttp2 can't go on.
-  const char* sent_error_ = nullptr;   // We sent a GOAWAY with an error.
-  bool flooded_ = false;               // Why fatal_.
+  size_t frame_left_ = 0;             // Of the DATA frame being read; padding included.
+  const char* fatal_ = nullptr;       // nghttp2 can't go on.
+  const char* sent_error_ = nullptr;  // We sent a GOAWAY with an error.
+  bool flooded_ = false;              // Why fatal_.
   bool sink_high_ = false;
   bool draining_ = false;
-  bool last_goaway_ = false;           // Queued: no stream after it.
+  bool last_goaway_ = false;  // Queued: no stream after it.
   bool settings_seen_ = false;
   bool goaway_seen_ = false;
   bool eof_ = false;

@@ -89,13 +89,13 @@ class Http2Stream {
   int32_t id_;  // -1 until the request has been submitted.
   Side in_ = Side::kHead;
   Side out_state_ = Side::kHead;
-  bool broken_ = false;       // A malformed field: answer with RST_STREAM at the section's end.
-  bool oversize_ = false;     // Over the limits on heads.
+  bool broken_ = false;    // A malformed field: answer with RST_STREAM at the section's end.
+  bool oversize_ = false;  // Over the limits on heads.
   bool peer_reset_ = false;
-  bool not_sent_ = false;     // The request never left.
-  bool closed_ = false;       // nghttp2 has closed it, or we reset it.
-  bool reset_ = false;        // We gave it up: an RST_STREAM is queued.
-  bool deferred_ = false;     // nghttp2 waits for data.
+  bool not_sent_ = false;  // The request never left.
+  bool closed_ = false;    // nghttp2 has closed it, or we reset it.
+  bool reset_ = false;     // We gave it up: an RST_STREAM is queued.
+  bool deferred_ = false;  // nghttp2 waits for data.
   bool high_ = false;
   int paused_ = 0;
   uint32_t section_bytes_ = 0;

@@ -38,13 +38,15 @@ class LibeventPoller final : public Poller {
     PINNACE_CHECK(base_ != nullptr, "libevent has no edge-triggered backend here");
     wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     PINNACE_CHECK(wake_fd_ >= 0, "eventfd");
-    event_assign(&timer_, base_, -1, 0, [](evutil_socket_t, short, void*) {}, nullptr);
-    event_assign(&wake_, base_, wake_fd_, EV_READ | EV_PERSIST | EV_ET,
-                 [](evutil_socket_t fd, short, void*) {
-                   uint64_t count = 0;
-                   [[maybe_unused]] const ssize_t got = read(fd, &count, sizeof(count));
-                 },
-                 nullptr);
+    event_assign(
+        &timer_, base_, -1, 0, [](evutil_socket_t, short, void*) {}, nullptr);
+    event_assign(
+        &wake_, base_, wake_fd_, EV_READ | EV_PERSIST | EV_ET,
+        [](evutil_socket_t fd, short, void*) {
+          uint64_t count = 0;
+          [[maybe_unused]] const ssize_t got = read(fd, &count, sizeof(count));
+        },
+        nullptr);
     event_add(&wake_, nullptr);
   }
   ~LibeventPoller() override {

@@ -66,7 +66,7 @@ class TimerWheel {
   uint64_t NextTick() const;
 
   int64_t now_ns_;
-  uint64_t tick_;  // The last tick that was fired.
+  uint64_t tick_;                         // The last tick that was fired.
   std::array<uint64_t, kLevels> used_{};  // One bit a slot that holds a timer.
   std::array<std::array<Timer*, kSlots>, kLevels> slots_{};
 };

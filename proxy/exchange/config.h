@@ -25,7 +25,7 @@ struct HttpConfig {
   std::string rds_name;                      // Looked up in Tables for each request.
   std::string server_name = "envoy";
   bool generate_request_id = true;
-  bool keep_request_id = false;        // preserve_external_request_id
+  bool keep_request_id = false;  // preserve_external_request_id
   bool always_set_request_id_in_response = false;
   bool use_remote_address = false;
   bool upgrade_websocket = false;

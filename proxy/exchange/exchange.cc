@@ -70,7 +70,8 @@ void Exchange::PrepareRequest() {
   if (config.use_remote_address) {
     const std::string remote = downstream_.remote.ip();
     const absl::string_view before = headers.Value(HeaderId::kXForwardedFor);
-    headers.Set(HeaderId::kXForwardedFor, before.empty() ? remote : absl::StrCat(before, ",", remote));
+    headers.Set(HeaderId::kXForwardedFor,
+                before.empty() ? remote : absl::StrCat(before, ",", remote));
   }
   if (config.use_remote_address || headers.Find(HeaderId::kXForwardedProto) == nullptr) {
     headers.Set(HeaderId::kXForwardedProto,
@@ -122,7 +123,9 @@ void Exchange::Forward(bool last) {
     go_on.status = 100;
     sender_.SendInformational(go_on);
   }
-  const RetryPolicy* retry = action.retry ? &*action.retry : host_->retry ? &*host_->retry : nullptr;
+  const RetryPolicy* retry = action.retry   ? &*action.retry
+                             : host_->retry ? &*host_->retry
+                                            : nullptr;
   const bool endless = upgrade || request_.method == "CONNECT";
   forwarder_.emplace(
       ForwardContext{.loop = downstream_.worker.loop,
@@ -159,8 +162,8 @@ void Exchange::OnTrailers(Headers trailers) {
 void Exchange::OnReset(ResetReason reason) {
   if (response_done_) return Finish();  // The answer is out; nobody waits for the rest.
   const bool broke_rules = reason == ResetReason::kProtocolError;
-  SetFlag(info_, broke_rules ? ResponseFlag::kDownstreamProtocolError
-                             : ResponseFlag::kDownstreamReset);
+  SetFlag(info_,
+          broke_rules ? ResponseFlag::kDownstreamProtocolError : ResponseFlag::kDownstreamReset);
   if (!response_begun_) {
     info_.details = broke_rules ? "http1.codec_error" : "downstream_remote_disconnect";
   }
@@ -276,7 +279,8 @@ void Exchange::Touch() {
   SetFlag(info_, ResponseFlag::kIdleTimeout);
   downstream_.stats[kDownstreamRqIdleTimeout].Add();
   forwarder_.reset();
-  if (!response_begun_) return Reply(request_done_ ? 504 : 408, "stream_idle_timeout", "stream timeout");
+  if (!response_begun_)
+    return Reply(request_done_ ? 504 : 408, "stream_idle_timeout", "stream timeout");
   sender_.Reset(ResetReason::kLocal);
   Finish();
 }

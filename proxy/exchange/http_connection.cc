@@ -19,8 +19,8 @@ HttpConnection::HttpConnection(WorkerContext& worker, std::shared_ptr<const Http
     : config_(std::move(config)),
       connection_(std::make_unique<Connection>(worker.loop, std::move(io), std::move(transport),
                                                *this, false)),
-      info_{worker, config_, config_->stats->Shard(worker.index), *connection_, {}, {},
-            std::move(original_destination)},
+      info_{worker, config_, config_->stats->Shard(worker.index), *connection_,
+            {},     {},      std::move(original_destination)},
       owner_(owner),
       idle_(worker.loop.timers(), [this] {
         info_.stats[kDownstreamCxIdleTimeout].Add();
@@ -34,8 +34,8 @@ HttpConnection::~HttpConnection() { info_.stats[kDownstreamCxActive].Sub(); }
 
 void HttpConnection::Start(absl::Duration handshake_timeout) {
   info_.remote = connection_->io().Peer();
-  info_.local = info_.original_destination.empty() ? connection_->io().Local()
-                                                   : info_.original_destination;
+  info_.local =
+      info_.original_destination.empty() ? connection_->io().Local() : info_.original_destination;
   connection_->Start(handshake_timeout);
 }
 

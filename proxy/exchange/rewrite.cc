@@ -51,9 +51,9 @@ void NormalizePath(RequestHead& head, bool dots, bool slashes) {
 
 std::string RedirectLocation(const RedirectAction& action, const Route& route,
                              const RequestHead& head) {
-  const std::string scheme = action.https                ? "https"
-                             : !action.scheme.empty()    ? action.scheme
-                                                         : std::string(head.scheme);
+  const std::string scheme = action.https             ? "https"
+                             : !action.scheme.empty() ? action.scheme
+                                                      : std::string(head.scheme);
   std::string host = action.host.empty() ? std::string(head.authority) : action.host;
   if (action.port != 0) {
     if (action.host.empty()) host = host.substr(0, host.rfind(':'));
@@ -103,7 +103,10 @@ int GrpcStatusOf(int http_status) {
     case 401: return 16;  // UNAUTHENTICATED
     case 403: return 7;   // PERMISSION_DENIED
     case 404: return 12;  // UNIMPLEMENTED
-    case 429: case 502: case 503: case 504: return 14;  // UNAVAILABLE
+    case 429:
+    case 502:
+    case 503:
+    case 504: return 14;  // UNAVAILABLE
     default: return 2;    // UNKNOWN
   }
 }

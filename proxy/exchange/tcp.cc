@@ -97,8 +97,8 @@ void TcpExchange::ConnectUpstream() {
     SetFlag(info_, ResponseFlag::kUpstreamConnectFailure);
     return End();
   }
-  up_.connection = std::make_unique<Connection>(worker_.loop, *std::move(io), std::move(transport),
-                                                up_, true);
+  up_.connection =
+      std::make_unique<Connection>(worker_.loop, *std::move(io), std::move(transport), up_, true);
   up_.connection->Start(cluster_->config().connect_timeout);
 }
 
@@ -131,8 +131,10 @@ void TcpExchange::OnClosed(Side& side, CloseReason reason) {
   if (ended_) return;
   if (!side.downstream && !upstream_open_) {
     cluster_->Record(*host_, true);
-    cluster_->stats()[reason == CloseReason::kConnectTimeout ? kUpstreamCxConnectTimeout
-                                                             : kUpstreamCxConnectFail].Add();
+    cluster_
+        ->stats()[reason == CloseReason::kConnectTimeout ? kUpstreamCxConnectTimeout
+                                                         : kUpstreamCxConnectFail]
+        .Add();
     info_.upstream_failure = side.connection->transport().failure();
     if (attempts_ < config_->connect_attempts_max) {
       worker_.loop.DeleteLater(std::move(side.connection));
@@ -142,8 +144,10 @@ void TcpExchange::OnClosed(Side& side, CloseReason reason) {
     SetFlag(info_, ResponseFlag::kUpstreamConnectFailure);
   }
   Side& other = Other(side);
-  if (reason == CloseReason::kPeerClosed && other.connection != nullptr && !other.connection->closed()) {
-    // Both directions of this side are over; what it said last may still be on its way to the other.
+  if (reason == CloseReason::kPeerClosed && other.connection != nullptr &&
+      !other.connection->closed()) {
+    // Both directions of this side are over; what it said last may still be on its way to the
+    // other.
     return other.connection->CloseAfterFlush();
   }
   if (reason == CloseReason::kReset && other.connection != nullptr) {

@@ -10,7 +10,8 @@
 namespace proxy {
 namespace {
 
-constexpr char kResetText[] = "upstream connect error or disconnect/reset before headers. reset reason: ";
+constexpr char kResetText[] =
+    "upstream connect error or disconnect/reset before headers. reset reason: ";
 
 bool IsSafeMethod(absl::string_view method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "TRACE";
@@ -187,8 +188,8 @@ bool Forwarder::RetryInstead(uint32_t cause, bool free_of_charge) {
   if (sender_ != nullptr) std::exchange(sender_, nullptr)->Reset(ResetReason::kLocal);
   EndAttempt();
   // Full jitter over a window that doubles with each retry.
-  const absl::Duration window =
-      std::min(policy->backoff_max, policy->backoff_base * (int64_t{1} << std::min(retries_ - 1, 20U)));
+  const absl::Duration window = std::min(
+      policy->backoff_max, policy->backoff_base * (int64_t{1} << std::min(retries_ - 1, 20U)));
   const auto ns = static_cast<uint64_t>(std::max<int64_t>(1, absl::ToInt64Nanoseconds(window)));
   backoff_.Arm(absl::Nanoseconds(static_cast<int64_t>(context_.loop.random().Below(ns))));
   return true;
@@ -250,7 +251,8 @@ void Forwarder::OnTrailers(Headers trailers) {
 
 void Forwarder::Complete() {
   // An answer that came before the request was complete gives the stream up.
-  if (!request_done_ && sender_ != nullptr) std::exchange(sender_, nullptr)->Reset(ResetReason::kLocal);
+  if (!request_done_ && sender_ != nullptr)
+    std::exchange(sender_, nullptr)->Reset(ResetReason::kLocal);
   done_ = true;
   deadline_.Cancel();
   EndAttempt();
@@ -261,8 +263,9 @@ void Forwarder::OnReset(ResetReason reason) {
   Cluster& cluster = *context_.cluster;
   cluster.stats()[kUpstreamRqRxReset].Add();
   if (response_begun_) {
-    SetFlag(context_.info, reason == ResetReason::kProtocolError ? ResponseFlag::kUpstreamProtocolError
-                                                                 : ResponseFlag::kUpstreamClosed);
+    SetFlag(context_.info, reason == ResetReason::kProtocolError
+                               ? ResponseFlag::kUpstreamProtocolError
+                               : ResponseFlag::kUpstreamClosed);
     done_ = true;
     deadline_.Cancel();
     EndAttempt();
@@ -270,13 +273,15 @@ void Forwarder::OnReset(ResetReason reason) {
   }
   if (host_ != nullptr) cluster.Record(*host_, true);
   const bool refused = reason == ResetReason::kRefused;
-  const bool stale = reused_ && reason != ResetReason::kProtocolError && IsSafeMethod(head_->method);
+  const bool stale =
+      reused_ && reason != ResetReason::kProtocolError && IsSafeMethod(head_->method);
   uint32_t causes = kRetryReset | kRetry5xx | kRetryGatewayError;
   if (refused) causes |= kRetryRefusedStream;
   if (RetryInstead(causes, refused || stale)) return;
   switch (reason) {
     case ResetReason::kProtocolError:
-      return Fail({.status = 502, .flag = ResponseFlag::kUpstreamProtocolError,
+      return Fail({.status = 502,
+                   .flag = ResponseFlag::kUpstreamProtocolError,
                    .details = "upstream_reset_before_response_started{protocol_error}",
                    .body = absl::StrCat(kResetText, "protocol error")});
     case ResetReason::kRefused:
@@ -302,12 +307,14 @@ void Forwarder::OnStreamFailed(PoolFailure failure, absl::string_view why) {
                  .overloaded = true});
   }
   context_.cluster->Record(*host_, true);
-  if (RetryInstead(kRetryConnectFailure | kRetry5xx | kRetryGatewayError | kRetryReset, false)) return;
+  if (RetryInstead(kRetryConnectFailure | kRetry5xx | kRetryGatewayError | kRetryReset, false))
+    return;
   const bool late = failure == PoolFailure::kConnectTimeout;
   Fail({.flag = ResponseFlag::kUpstreamConnectFailure,
         .details = late ? "upstream_reset_before_response_started{connection_timeout}"
                         : "upstream_reset_before_response_started{remote_connection_failure}",
-        .body = absl::StrCat(kResetText, late ? "connection timeout" : "remote connection failure")});
+        .body =
+            absl::StrCat(kResetText, late ? "connection timeout" : "remote connection failure")});
 }
 
 void Forwarder::OnTimeout(bool per_try) {
@@ -322,7 +329,8 @@ void Forwarder::OnTimeout(bool per_try) {
     EndAttempt();
     return events_.OnResponseReset();
   }
-  Fail({.status = 504, .flag = ResponseFlag::kUpstreamTimeout,
+  Fail({.status = 504,
+        .flag = ResponseFlag::kUpstreamTimeout,
         .details = per_try ? "upstream_per_try_timeout" : "upstream_response_timeout",
         .body = "upstream request timeout"});
 }

@@ -17,7 +17,7 @@ struct ForwardFailure {
   ResponseFlag flag = ResponseFlag::kUpstreamConnectFailure;
   absl::string_view details;  // Static text, Envoy's response_code_details.
   std::string body;
-  bool overloaded = false;    // Adds x-envoy-overloaded.
+  bool overloaded = false;  // Adds x-envoy-overloaded.
 };
 
 // Who asked for forwarding. One of: OnResponse..., complete; or OnForwardFailed (before a head);
@@ -41,9 +41,9 @@ struct ForwardContext {
   EventLoop& loop;
   std::shared_ptr<Cluster> cluster;
   const ForwardAction& action;
-  const RetryPolicy* retry;   // Null: none.
-  absl::Duration timeout;     // Zero: none.
-  Address wanted;             // Original destination; may be empty.
+  const RetryPolicy* retry;  // Null: none.
+  absl::Duration timeout;    // Zero: none.
+  Address wanted;            // Original destination; may be empty.
   HttpVersion downstream_version;
   StreamInfo& info;
 };
@@ -93,15 +93,15 @@ class Forwarder final : private ResponseEvents, private StreamWaiter {
   Timer deadline_;
   Timer per_try_;
   Timer backoff_;
-  Host* host_ = nullptr;          // Of the current attempt.
+  Host* host_ = nullptr;  // Of the current attempt.
   const Host* failed_host_ = nullptr;
-  Pool* pool_ = nullptr;          // While waiting for a stream.
+  Pool* pool_ = nullptr;  // While waiting for a stream.
   RequestSender* sender_ = nullptr;
-  std::string replay_;            // The body so far, for sending it (again).
+  std::string replay_;  // The body so far, for sending it (again).
   Headers trailers_;
   bool has_trailers_ = false;
-  bool replayable_ = true;        // replay_ holds all of the body that has come.
-  bool request_done_ = false;     // Downstream has sent everything.
+  bool replayable_ = true;     // replay_ holds all of the body that has come.
+  bool request_done_ = false;  // Downstream has sent everything.
   bool response_begun_ = false;
   bool reused_ = false;
   bool done_ = false;

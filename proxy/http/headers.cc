@@ -107,8 +107,8 @@ absl::string_view Arena::Copy(absl::string_view text) {
 
 void Headers::Add(absl::string_view lower_name, absl::string_view value) {
   const HeaderId id = HeaderIdOf(lower_name);
-  fields_.push_back({id == HeaderId::kOther ? arena_.Copy(lower_name) : HeaderName(id),
-                     arena_.Copy(value), id});
+  fields_.push_back(
+      {id == HeaderId::kOther ? arena_.Copy(lower_name) : HeaderName(id), arena_.Copy(value), id});
 }
 
 void Headers::Add(HeaderId id, absl::string_view value) {

@@ -14,11 +14,38 @@ namespace proxy {
 
 // Names that the proxy itself looks for; all others are kOther and found by text.
 enum class HeaderId : uint8_t {
-  kOther, kHost, kContentLength, kTransferEncoding, kConnection, kKeepAlive, kProxyConnection,
-  kUpgrade, kTe, kTrailer, kExpect, kContentType, kDate, kServer, kUserAgent, kCookie,
-  kXRequestId, kXForwardedFor, kXForwardedProto, kXEnvoyRetryOn, kXEnvoyMaxRetries,
-  kXEnvoyUpstreamServiceTime, kXEnvoyOverloaded, kXEnvoyAttemptCount, kGrpcStatus, kGrpcMessage,
-  kGrpcTimeout, kHttp2Settings, kRetryAfter, kLocation, kXForwardedClientCert, kTraceparent,
+  kOther,
+  kHost,
+  kContentLength,
+  kTransferEncoding,
+  kConnection,
+  kKeepAlive,
+  kProxyConnection,
+  kUpgrade,
+  kTe,
+  kTrailer,
+  kExpect,
+  kContentType,
+  kDate,
+  kServer,
+  kUserAgent,
+  kCookie,
+  kXRequestId,
+  kXForwardedFor,
+  kXForwardedProto,
+  kXEnvoyRetryOn,
+  kXEnvoyMaxRetries,
+  kXEnvoyUpstreamServiceTime,
+  kXEnvoyOverloaded,
+  kXEnvoyAttemptCount,
+  kGrpcStatus,
+  kGrpcMessage,
+  kGrpcTimeout,
+  kHttp2Settings,
+  kRetryAfter,
+  kLocation,
+  kXForwardedClientCert,
+  kTraceparent,
 };
 // The id of a lower-case name; kOther if it has none.
 HeaderId HeaderIdOf(absl::string_view lower_name);
@@ -41,7 +68,10 @@ class Arena {
   // An uninitialized span of `size` bytes.
   char* Allocate(size_t size);
   absl::string_view Copy(absl::string_view text);
-  void Clear() { blocks_.clear(); left_ = 0; }
+  void Clear() {
+    blocks_.clear();
+    left_ = 0;
+  }
 
  private:
   static constexpr size_t kBlockBytes = 1000;
@@ -87,7 +117,10 @@ class Headers {
   auto end() const { return fields_.end(); }
   size_t size() const { return fields_.size(); }
   bool empty() const { return fields_.empty(); }
-  void Clear() { fields_.clear(); arena_.Clear(); }
+  void Clear() {
+    fields_.clear();
+    arena_.Clear();
+  }
   Arena& arena() { return arena_; }
   // Copies the fields of `other`, bytes too.
   void CopyFrom(const Headers& other);

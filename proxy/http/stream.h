@@ -40,8 +40,8 @@ using RequestEvents = MessageEvents<RequestHead>;    // Server side.
 using ResponseEvents = MessageEvents<ResponseHead>;  // Client side.
 
 // A stream's outgoing message. Owned by its codec; valid until both messages are complete, or
-// Reset() was called, or OnReset came. Order: SendHead, SendData*, SendTrailers?; `last` or trailers
-// end it.
+// Reset() was called, or OnReset came. Order: SendHead, SendData*, SendTrailers?; `last` or
+// trailers end it.
 template <typename Head>
 class MessageSender {
  public:

@@ -8,7 +8,7 @@
 namespace proxy {
 
 std::string ResponseFlagsText(uint32_t flags) {
-  static constexpr const char* kNames[] = {"UH", "UF", "UO", "NR", "URX", "NC", "DC",
+  static constexpr const char* kNames[] = {"UH", "UF", "UO", "NR", "URX", "NC",  "DC",
                                            "UC", "UT", "LR", "UR", "DPE", "UPE", "SI"};
   std::string text;
   for (size_t bit = 0; bit < std::size(kNames); ++bit) {

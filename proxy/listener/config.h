@@ -20,23 +20,23 @@ struct TcpConfig;
 // What must hold for a connection to get a chain; an empty criterion holds for all.
 struct ChainMatch {
   uint16_t destination_port = 0;
-  std::vector<std::string> server_names;    // Exact or "*.suffix", lower case.
-  std::string transport_protocol;           // "raw_buffer" or "tls".
-  std::vector<std::string> alpn;            // What the inspectors saw the client offer.
+  std::vector<std::string> server_names;  // Exact or "*.suffix", lower case.
+  std::string transport_protocol;         // "raw_buffer" or "tls".
+  std::vector<std::string> alpn;          // What the inspectors saw the client offer.
 };
 
 struct FilterChain {
   std::string name;
   ChainMatch match;
-  std::shared_ptr<const TlsSlot> tls;       // Null: plain bytes.
-  std::shared_ptr<const HttpConfig> http;   // Exactly one of the two.
+  std::shared_ptr<const TlsSlot> tls;      // Null: plain bytes.
+  std::shared_ptr<const HttpConfig> http;  // Exactly one of the two.
   std::shared_ptr<const TcpConfig> tcp;
 };
 
 struct ListenerConfig {
   std::string name;
   Address address;
-  bool bind = true;             // False: reached only by hand-over from use_original_dst.
+  bool bind = true;  // False: reached only by hand-over from use_original_dst.
   bool use_original_dst = false;
   bool asks_original_dst = false;  // The original_dst listener filter is set.
   bool inspects_tls = false;

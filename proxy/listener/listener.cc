@@ -16,8 +16,8 @@ constexpr size_t kSniffingMax = 4096;
 // A connection whose first bytes are awaited.
 class Listener::Sniffing final : public Deferred {
  public:
-  Sniffing(Listener& owner, std::shared_ptr<const ListenerConfig> with, std::unique_ptr<IoHandle> of,
-           Address to)
+  Sniffing(Listener& owner, std::shared_ptr<const ListenerConfig> with,
+           std::unique_ptr<IoHandle> of, Address to)
       : config(std::move(with)),
         io(std::move(of)),
         original(std::move(to)),
@@ -67,8 +67,9 @@ Listener::Listener(EventLoop& loop, Network& network, size_t worker, ConnectionS
 Listener::~Listener() = default;
 
 absl::Status Listener::Open() {
-  auto acceptor = network_.Listen(loop_, config_->address, {.reuse_port = config_->reuse_port},
-                                  [this](std::unique_ptr<IoHandle> io) { OnAccept(std::move(io)); });
+  auto acceptor =
+      network_.Listen(loop_, config_->address, {.reuse_port = config_->reuse_port},
+                      [this](std::unique_ptr<IoHandle> io) { OnAccept(std::move(io)); });
   if (!acceptor.ok()) return acceptor.status();
   acceptor_ = *std::move(acceptor);
   return absl::OkStatus();
@@ -117,8 +118,8 @@ void Listener::OnSniffed(Sniffing& sniffing, const Sniffed* sniffed) {
   loop_.DeleteLater(std::move(owned));
 }
 
-void Listener::HandOver(const ListenerConfig& config, std::unique_ptr<IoHandle> io, Address original,
-                        const Sniffed& sniffed) {
+void Listener::HandOver(const ListenerConfig& config, std::unique_ptr<IoHandle> io,
+                        Address original, const Sniffed& sniffed) {
   Cell* stats = config.stats->Shard(worker_);
   const uint16_t port = original.empty() ? io->Local().port() : original.port();
   const FilterChain* chain = ChooseChain(config, port, sniffed);

@@ -24,7 +24,8 @@ struct Cursor {
   }
   size_t Number(int bytes) {
     size_t value = 0;
-    for (const char c : Take(static_cast<size_t>(bytes))) value = value << 8 | static_cast<uint8_t>(c);
+    for (const char c : Take(static_cast<size_t>(bytes)))
+      value = value << 8 | static_cast<uint8_t>(c);
     return value;
   }
   Cursor Vector(int length_bytes) {
@@ -64,8 +65,8 @@ void SniffTls(absl::string_view bytes, bool full, Sniffed& found) {
   absl::string_view rest = bytes;
   found.tls = true;
   while (rest.size() >= 5 && rest[0] == 0x16) {
-    const size_t length = static_cast<size_t>(static_cast<uint8_t>(rest[3])) << 8 |
-                          static_cast<uint8_t>(rest[4]);
+    const size_t length =
+        static_cast<size_t>(static_cast<uint8_t>(rest[3])) << 8 | static_cast<uint8_t>(rest[4]);
     const absl::string_view body = rest.substr(5, length);
     handshake.append(body.data(), body.size());
     if (body.size() < length) break;
@@ -96,9 +97,10 @@ void SniffHttp(absl::string_view bytes, bool full, Sniffed& found) {
   const absl::string_view line = bytes.substr(0, line_end);
   const size_t method_end = line.find(' ');
   const absl::string_view method = line.substr(0, method_end);
-  const bool plausible = method.size() <= 20 && std::all_of(method.begin(), method.end(), [](char c) {
-    return absl::ascii_isupper(static_cast<uint8_t>(c)) || c == '-' || c == '_';
-  });
+  const bool plausible =
+      method.size() <= 20 && std::all_of(method.begin(), method.end(), [](char c) {
+        return absl::ascii_isupper(static_cast<uint8_t>(c)) || c == '-' || c == '_';
+      });
   if (line_end == absl::string_view::npos && plausible && !full) return;
   if (plausible && line_end != absl::string_view::npos) {
     if (absl::EndsWith(line, " HTTP/1.1")) found.alpn = {"http/1.1"};
@@ -128,9 +130,12 @@ void Narrow(std::vector<const FilterChain*>& chains, Names names, Open open) {
 std::vector<const FilterChain*> ChainsOfPort(const ListenerConfig& config, uint16_t port) {
   std::vector<const FilterChain*> chains;
   for (const FilterChain& chain : config.chains) chains.push_back(&chain);
-  Narrow(chains,
-         [&](const ChainMatch& match) { return match.destination_port != 0 && match.destination_port == port; },
-         [](const ChainMatch& match) { return match.destination_port == 0; });
+  Narrow(
+      chains,
+      [&](const ChainMatch& match) {
+        return match.destination_port != 0 && match.destination_port == port;
+      },
+      [](const ChainMatch& match) { return match.destination_port == 0; });
   return chains;
 }
 
@@ -164,23 +169,27 @@ bool NeedsSniffing(const ListenerConfig& config, uint16_t destination_port) {
 const FilterChain* ChooseChain(const ListenerConfig& config, uint16_t destination_port,
                                const Sniffed& sniffed) {
   std::vector<const FilterChain*> chains = ChainsOfPort(config, destination_port);
-  Narrow(chains,
-         [&](const ChainMatch& match) {
-           return !sniffed.server_name.empty() &&
-                  std::any_of(match.server_names.begin(), match.server_names.end(),
-                              [&](const std::string& one) { return NameMatches(one, sniffed.server_name); });
-         },
-         [](const ChainMatch& match) { return match.server_names.empty(); });
+  Narrow(
+      chains,
+      [&](const ChainMatch& match) {
+        return !sniffed.server_name.empty() &&
+               std::any_of(
+                   match.server_names.begin(), match.server_names.end(),
+                   [&](const std::string& one) { return NameMatches(one, sniffed.server_name); });
+      },
+      [](const ChainMatch& match) { return match.server_names.empty(); });
   const absl::string_view transport = sniffed.tls ? "tls" : "raw_buffer";
-  Narrow(chains, [&](const ChainMatch& match) { return match.transport_protocol == transport; },
-         [](const ChainMatch& match) { return match.transport_protocol.empty(); });
-  Narrow(chains,
-         [&](const ChainMatch& match) {
-           return std::any_of(match.alpn.begin(), match.alpn.end(), [&](const std::string& one) {
-             return std::find(sniffed.alpn.begin(), sniffed.alpn.end(), one) != sniffed.alpn.end();
-           });
-         },
-         [](const ChainMatch& match) { return match.alpn.empty(); });
+  Narrow(
+      chains, [&](const ChainMatch& match) { return match.transport_protocol == transport; },
+      [](const ChainMatch& match) { return match.transport_protocol.empty(); });
+  Narrow(
+      chains,
+      [&](const ChainMatch& match) {
+        return std::any_of(match.alpn.begin(), match.alpn.end(), [&](const std::string& one) {
+          return std::find(sniffed.alpn.begin(), sniffed.alpn.end(), one) != sniffed.alpn.end();
+        });
+      },
+      [](const ChainMatch& match) { return match.alpn.empty(); });
   if (!chains.empty()) return chains.front();
   return config.default_chain ? &*config.default_chain : nullptr;
 }

@@ -14,12 +14,12 @@ struct Sniffed {
   enum class Verdict : uint8_t { kNeedMore, kDone };
   Verdict verdict = Verdict::kNeedMore;
   bool tls = false;
-  std::string server_name;         // SNI, lower case.
-  std::vector<std::string> alpn;   // The client's list; or what the HTTP inspector found.
+  std::string server_name;        // SNI, lower case.
+  std::vector<std::string> alpn;  // The client's list; or what the HTTP inspector found.
 };
 
-// Reads a TLS ClientHello or the start of HTTP from `bytes`, the first of a connection. Never fails:
-// what is neither is opaque. `full`: no more bytes will be shown. Pure.
+// Reads a TLS ClientHello or the start of HTTP from `bytes`, the first of a connection. Never
+// fails: what is neither is opaque. `full`: no more bytes will be shown. Pure.
 Sniffed Sniff(absl::string_view bytes, bool inspect_tls, bool inspect_http, bool full);
 
 // The chain of `config` for a connection, by Envoy's rules: each criterion in turn keeps the chains

@@ -29,7 +29,7 @@ class Address {
   bool empty() const { return length_ == 0; }
   int family() const { return storage_.generic.sa_family; }
   bool is_ip() const { return family() == AF_INET || family() == AF_INET6; }
-  uint16_t port() const;  // 0 for Unix sockets.
+  uint16_t port() const;   // 0 for Unix sockets.
   std::string ip() const;  // Without port; the path for Unix sockets.
   std::string ToString() const;
   bool operator==(const Address& other) const;

@@ -76,15 +76,15 @@ void Connection::ReadAvailable() {
   reading_ = true;
   size_t turn = 0;
   while (state_ == State::kOpen && readable_ && paused_ == 0 && !eof_seen_) {
-    const IoResult result =
-        transport_->Read(*io_, loop_.scratch(), EventLoop::kScratchBytes);
+    const IoResult result = transport_->Read(*io_, loop_.scratch(), EventLoop::kScratchBytes);
     if (result.status == IoResult::kAgain) {
       readable_ = false;
     } else if (result.status == IoResult::kOk) {
       received_ += result.bytes;
       turn += result.bytes;
       // A short read on an edge-triggered stream has emptied it; a new edge tells of more. But the
-      // peer's close may have come with the edge that this read answers: then it is still to be read.
+      // peer's close may have come with the edge that this read answers: then it is still to be
+      // read.
       if (result.drained && !hangup_) readable_ = false;
       if (!closing_) events_->OnData({loop_.scratch(), result.bytes});
       if (turn >= kReadTurnBytes && readable_ && !closing_) {

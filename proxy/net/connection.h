@@ -25,12 +25,12 @@ class ByteSink {
 };
 
 enum class CloseReason : uint8_t {
-  kLocal,           // We closed it.
-  kPeerClosed,      // In order.
-  kReset,           // By the peer or the network.
-  kConnectFailed,   // It never opened.
+  kLocal,          // We closed it.
+  kPeerClosed,     // In order.
+  kReset,          // By the peer or the network.
+  kConnectFailed,  // It never opened.
   kConnectTimeout,
-  kTransportFailed, // TLS: see Connection::failure().
+  kTransportFailed,  // TLS: see Connection::failure().
 };
 
 // What a connection tells its owner. The last call is OnClosed; the owner then hands the connection
@@ -117,14 +117,14 @@ class Connection final : public ByteSink, public Flushable, public Deferred {
   uint64_t sent_ = 0;
   State state_;
   int paused_ = 0;
-  bool readable_ = false;     // An edge came that no read has answered with "nothing more".
-  bool hangup_ = false;       // The peer has ended its side, whether that was read or not.
-  bool reading_ = false;      // Guards against re-entry.
+  bool readable_ = false;  // An edge came that no read has answered with "nothing more".
+  bool hangup_ = false;    // The peer has ended its side, whether that was read or not.
+  bool reading_ = false;   // Guards against re-entry.
   bool high_ = false;
   bool eof_seen_ = false;
-  bool finish_ = false;       // Half-close when all is sent.
+  bool finish_ = false;  // Half-close when all is sent.
   bool finished_ = false;
-  bool closing_ = false;      // Close when all is sent.
+  bool closing_ = false;  // Close when all is sent.
 };
 
 }  // namespace proxy

@@ -67,8 +67,7 @@ class Network {
  public:
   virtual ~Network() = default;
   // Errors: Unavailable with errno's text.
-  virtual absl::StatusOr<std::unique_ptr<IoHandle>> Connect(EventLoop& loop,
-                                                            const Address& to) = 0;
+  virtual absl::StatusOr<std::unique_ptr<IoHandle>> Connect(EventLoop& loop, const Address& to) = 0;
   virtual absl::StatusOr<std::unique_ptr<Acceptor>> Listen(
       EventLoop& loop, const Address& at, const ListenOptions& options,
       std::function<void(std::unique_ptr<IoHandle>)> on_accept) = 0;

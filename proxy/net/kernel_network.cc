@@ -124,9 +124,10 @@ class SocketHandle final : public IoHandle {
 class SocketAcceptor final : public Acceptor {
  public:
   SocketAcceptor(EventLoop& loop, int fd, std::function<void(std::unique_ptr<IoHandle>)> on_accept)
-      : loop_(loop), fd_(fd), on_accept_(std::move(on_accept)), retry_(loop.timers(), [this] {
-          AcceptSome();
-        }) {
+      : loop_(loop),
+        fd_(fd),
+        on_accept_(std::move(on_accept)),
+        retry_(loop.timers(), [this] { AcceptSome(); }) {
     watch_ = loop_.Watch(fd_, [this](Ready) { AcceptSome(); });
   }
   ~SocketAcceptor() override {

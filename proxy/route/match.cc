@@ -113,8 +113,9 @@ bool TextMatch::Matches(absl::string_view value) const {
     case Kind::kSuffix:
       return ignore_case ? absl::EndsWithIgnoreCase(value, text) : absl::EndsWith(value, text);
     case Kind::kContains:
-      return ignore_case ? absl::StrContains(absl::AsciiStrToLower(value), absl::AsciiStrToLower(text))
-                         : absl::StrContains(value, text);
+      return ignore_case
+                 ? absl::StrContains(absl::AsciiStrToLower(value), absl::AsciiStrToLower(text))
+                 : absl::StrContains(value, text);
     case Kind::kRegex: return RE2::FullMatch(Piece(value), *regex);
     case Kind::kPresent: return true;
   }

@@ -53,15 +53,24 @@ struct RouteMatch {
 
 // What Envoy's `retry_on` names, as bits.
 enum RetryOn : uint32_t {
-  kRetry5xx = 1, kRetryGatewayError = 2, kRetryReset = 4, kRetryConnectFailure = 8,
-  kRetryRefusedStream = 16, kRetryRetriable4xx = 32, kRetryStatusCodes = 64,
-  kRetryGrpcCancelled = 128, kRetryGrpcDeadline = 256, kRetryGrpcInternal = 512,
-  kRetryGrpcExhausted = 1024, kRetryGrpcUnavailable = 2048, kRetryResetBeforeRequest = 4096,
+  kRetry5xx = 1,
+  kRetryGatewayError = 2,
+  kRetryReset = 4,
+  kRetryConnectFailure = 8,
+  kRetryRefusedStream = 16,
+  kRetryRetriable4xx = 32,
+  kRetryStatusCodes = 64,
+  kRetryGrpcCancelled = 128,
+  kRetryGrpcDeadline = 256,
+  kRetryGrpcInternal = 512,
+  kRetryGrpcExhausted = 1024,
+  kRetryGrpcUnavailable = 2048,
+  kRetryResetBeforeRequest = 4096,
 };
 
 struct RetryPolicy {
-  uint32_t on = 0;  // RetryOn bits.
-  uint32_t attempts_max = 1;  // Retries beyond the first attempt.
+  uint32_t on = 0;                                        // RetryOn bits.
+  uint32_t attempts_max = 1;                              // Retries beyond the first attempt.
   absl::Duration per_try_timeout = absl::ZeroDuration();  // Zero: none.
   std::vector<uint32_t> status_codes;
   absl::Duration backoff_base = absl::Milliseconds(25);
@@ -143,8 +152,8 @@ class RouteTable {
   RouteTable(std::string name, std::vector<VirtualHost> hosts, bool ignore_port,
              HeaderEdits request_edits, HeaderEdits response_edits);
 
-  // The virtual host of `authority`, in Envoy's order: exact, longest suffix wildcard, longest prefix
-  // wildcard, "*"; null if none. Case-insensitive.
+  // The virtual host of `authority`, in Envoy's order: exact, longest suffix wildcard, longest
+  // prefix wildcard, "*"; null if none. Case-insensitive.
   const VirtualHost* FindHost(absl::string_view authority) const;
   // The first route of that host that matches; null if none. O(routes of the host).
   static const Route* FindRoute(const VirtualHost& host, const RequestHead& head);

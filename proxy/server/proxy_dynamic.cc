@@ -12,7 +12,8 @@ namespace proxy {
 namespace {
 
 absl::Status NameDiffers(const std::string& outer, const std::string& inner) {
-  return absl::InvalidArgumentError(absl::StrCat("the resource calls itself '", inner, "', not '", outer, "'"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("the resource calls itself '", inner, "', not '", outer, "'"));
 }
 
 // "spiffe://TRUST/ns/NS/sa/ACCOUNT" of a node's metadata.
@@ -32,7 +33,8 @@ bool ProxyServer::LoadDynamic(std::vector<std::string>& problems) {
   for (const auto& extension : bootstrap_.bootstrap_extensions()) {
     mesh::v1::WorkloadIdentity config;
     if (!extension.typed_config().UnpackTo(&config)) {
-      problems.push_back(absl::StrCat("bootstrap_extensions: '", extension.name(), "' is not supported"));
+      problems.push_back(
+          absl::StrCat("bootstrap_extensions: '", extension.name(), "' is not supported"));
       continue;
     }
     token_file_ = config.token_file();
@@ -42,15 +44,21 @@ bool ProxyServer::LoadDynamic(std::vector<std::string>& problems) {
   }
   if (!dynamic.has_ads_config()) return false;
   const auto& ads = dynamic.ads_config();
-  if (ads.api_type() != envoy::config::core::v3::ApiConfigSource::DELTA_GRPC || ads.grpc_services_size() != 1) {
-    problems.emplace_back("dynamic_resources.ads_config: only one grpc_service with api_type DELTA_GRPC is supported");
+  if (ads.api_type() != envoy::config::core::v3::ApiConfigSource::DELTA_GRPC ||
+      ads.grpc_services_size() != 1) {
+    problems.emplace_back(
+        "dynamic_resources.ads_config: only one grpc_service with api_type DELTA_GRPC is "
+        "supported");
     return false;
   }
   envoy::config::core::v3::Node node = bootstrap_.node();
   node.set_user_agent_name("pinnace");
   node.set_user_agent_version(pinnace::kVersion);
   ads_ = std::make_unique<AdsClient>(
-      loop_, [this, name = ads.grpc_services(0).envoy_grpc().cluster_name()] { return own_clusters_.Find(name); },
+      loop_,
+      [this, name = ads.grpc_services(0).envoy_grpc().cluster_name()] {
+        return own_clusters_.Find(name);
+      },
       std::move(node), [this] { return ReadToken(token_file_); }, *this);
   return true;
 }
@@ -64,7 +72,8 @@ absl::Status ProxyServer::OnResource(const std::string& url, const std::string& 
     auto parsed = ParseCluster(proto, parse_);
     if (!parsed.ok()) return parsed.status();
     const auto before = clusters_.find(name);
-    if (before != clusters_.end() && before->second->config->hash == (*parsed)->hash) return absl::OkStatus();
+    if (before != clusters_.end() && before->second->config->hash == (*parsed)->hash)
+      return absl::OkStatus();
     AddCluster(*std::move(parsed));
     return absl::OkStatus();
   }
@@ -90,7 +99,8 @@ absl::Status ProxyServer::OnResource(const std::string& url, const std::string& 
     auto parsed = ParseListener(proto, parse_);
     if (!parsed.ok()) return parsed.status();
     const auto before = listeners_.find(name);
-    if (before != listeners_.end() && before->second->hash == (*parsed)->hash) return absl::OkStatus();
+    if (before != listeners_.end() && before->second->hash == (*parsed)->hash)
+      return absl::OkStatus();
     listeners_[name] = *std::move(parsed);
     return absl::OkStatus();
   }
@@ -112,7 +122,8 @@ void ProxyServer::OnRemoved(const std::string& url, const std::string& name) {
 void ProxyServer::OnResponseApplied(const std::string&) {
   std::set<std::string> endpoints, routes, secrets;
   const auto note_tls = [&](const TlsSlot* slot) {
-    if (slot != nullptr && !slot->config().ca_sds_name.empty()) secrets.insert(slot->config().ca_sds_name);
+    if (slot != nullptr && !slot->config().ca_sds_name.empty())
+      secrets.insert(slot->config().ca_sds_name);
   };
   for (auto& [name, entry] : clusters_) {
     const ClusterConfig& config = *entry->config;
@@ -129,7 +140,8 @@ void ProxyServer::OnResponseApplied(const std::string&) {
   for (const auto& [name, listener] : listeners_) {
     const auto note_chain = [&](const FilterChain& chain) {
       note_tls(chain.tls.get());
-      if (chain.http != nullptr && !chain.http->rds_name.empty()) routes.insert(chain.http->rds_name);
+      if (chain.http != nullptr && !chain.http->rds_name.empty())
+        routes.insert(chain.http->rds_name);
     };
     for (const FilterChain& chain : listener->chains) note_chain(chain);
     if (listener->default_chain) note_chain(*listener->default_chain);
@@ -151,7 +163,8 @@ void ProxyServer::OnConnectedChange(bool connected) {
 bool ProxyServer::Warm(const ListenerConfig& listener) const {
   const auto warm = [&](const FilterChain& chain) {
     if (chain.tls != nullptr && chain.tls->Get() == nullptr) return false;
-    return chain.http == nullptr || chain.http->rds_name.empty() || routes_.contains(chain.http->rds_name);
+    return chain.http == nullptr || chain.http->rds_name.empty() ||
+           routes_.contains(chain.http->rds_name);
   };
   return std::all_of(listener.chains.begin(), listener.chains.end(), warm) &&
          (!listener.default_chain || warm(*listener.default_chain));

@@ -3,10 +3,10 @@
 
 #include <netdb.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
-#include <unistd.h>
 
 #include <absl/strings/str_cat.h>
 
@@ -31,7 +31,8 @@ EndpointList LookUp(const EndpointList& names) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* list = nullptr;
-    if (getaddrinfo(one.hostname.c_str(), absl::StrCat(one.port).c_str(), &hints, &list) != 0) continue;
+    if (getaddrinfo(one.hostname.c_str(), absl::StrCat(one.port).c_str(), &hints, &list) != 0)
+      continue;
     for (const addrinfo* each = list; each != nullptr; each = each->ai_next) {
       EndpointConfig endpoint = one;
       endpoint.address = Address(each->ai_addr, each->ai_addrlen);
@@ -67,7 +68,8 @@ ProxyServer::~ProxyServer() {
 void ProxyServer::AddCluster(std::shared_ptr<const ClusterConfig> config) {
   auto entry = std::make_shared<ClusterEntry>();
   const auto before = clusters_.find(config->name);
-  entry->breaker = before == clusters_.end() ? std::make_shared<Breaker>() : before->second->breaker;
+  entry->breaker =
+      before == clusters_.end() ? std::make_shared<Breaker>() : before->second->breaker;
   entry->stats = stats_.Get(kClusterScope, config->name);
   if (config->kind == ClusterConfig::Kind::kStatic) {
     entry->endpoints = std::make_shared<const EndpointList>(config->endpoints);
@@ -101,7 +103,8 @@ void ProxyServer::Resolve(const std::string& name) {
   }
 }
 
-std::vector<std::string> ProxyServer::Load(const envoy::config::bootstrap::v3::Bootstrap& bootstrap) {
+std::vector<std::string> ProxyServer::Load(
+    const envoy::config::bootstrap::v3::Bootstrap& bootstrap) {
   bootstrap_ = bootstrap;
   std::vector<std::string> problems;
   for (const std::string& path : UnsupportedFields(bootstrap)) {
@@ -162,61 +165,79 @@ void ProxyServer::Publish() {
 }
 
 void ProxyServer::AddAdmin() {
-  admin_.Add("/ready", "whether requests are served", false, [this](absl::string_view) -> AdminAnswer {
-    if (draining_) return {.status = 503, .body = "DRAINING\n"};
-    if (ads_ != nullptr && serving_.empty()) return {.status = 503, .body = "PRE_INITIALIZING\n"};
-    return {.body = "LIVE\n"};
-  });
-  admin_.Add("/stats", "counters and gauges; ?filter=TEXT", false, [this](absl::string_view query) -> AdminAnswer {
-    const size_t at = query.find("filter=");
-    return {.body = StatsText(stats_, at == absl::string_view::npos ? "" : query.substr(at + 7))};
-  });
-  admin_.Add("/stats/prometheus", "the same for Prometheus", false, [this](absl::string_view) -> AdminAnswer {
-    return {.body = StatsPrometheus(stats_), .content_type = "text/plain; version=0.0.4"};
-  });
+  admin_.Add("/ready", "whether requests are served", false,
+             [this](absl::string_view) -> AdminAnswer {
+               if (draining_) return {.status = 503, .body = "DRAINING\n"};
+               if (ads_ != nullptr && serving_.empty())
+                 return {.status = 503, .body = "PRE_INITIALIZING\n"};
+               return {.body = "LIVE\n"};
+             });
+  admin_.Add("/stats", "counters and gauges; ?filter=TEXT", false,
+             [this](absl::string_view query) -> AdminAnswer {
+               const size_t at = query.find("filter=");
+               return {.body = StatsText(
+                           stats_, at == absl::string_view::npos ? "" : query.substr(at + 7))};
+             });
+  admin_.Add("/stats/prometheus", "the same for Prometheus", false,
+             [this](absl::string_view) -> AdminAnswer {
+               return {.body = StatsPrometheus(stats_),
+                       .content_type = "text/plain; version=0.0.4"};
+             });
   admin_.Add("/server_info", "version and state", false, [this](absl::string_view) -> AdminAnswer {
     const int64_t up = (loop_.ReadNs() - started_ns_) / 1'000'000'000;
-    return {.body = absl::StrCat("{\"version\": \"pinnace/", pinnace::kVersion, "\", \"state\": \"",
-                                 draining_ ? "DRAINING" : "LIVE", "\", \"uptime_current_epoch\": \"", up,
-                                 "s\", \"concurrency\": ", options_.concurrency, "}\n"),
-            .content_type = "application/json"};
+    return {
+        .body = absl::StrCat("{\"version\": \"pinnace/", pinnace::kVersion, "\", \"state\": \"",
+                             draining_ ? "DRAINING" : "LIVE", "\", \"uptime_current_epoch\": \"",
+                             up, "s\", \"concurrency\": ", options_.concurrency, "}\n"),
+        .content_type = "application/json"};
   });
-  admin_.Add("/clusters", "clusters, their hosts and limits", false, [this](absl::string_view) -> AdminAnswer {
-    std::string text;
-    for (const auto& [name, entry] : clusters_) {
-      const CircuitLimits& limits = entry->config->limits;
-      absl::StrAppend(&text, name, "::default_priority::max_connections::", limits.connections, "\n", name,
-                      "::default_priority::max_pending_requests::", limits.pending, "\n", name,
-                      "::default_priority::max_requests::", limits.requests, "\n", name,
-                      "::default_priority::max_retries::", limits.retries, "\n");
-      if (entry->endpoints == nullptr) continue;
-      for (const EndpointConfig& host : *entry->endpoints) {
-        absl::StrAppend(&text, name, "::", host.address.ToString(), "::weight::", host.weight, "\n", name, "::",
-                        host.address.ToString(), "::health_flags::",
-                        host.health == EndpointHealth::kUnhealthy ? "/failed_eds_health" : "healthy", "\n");
-      }
-    }
-    return {.body = text};
-  });
-  admin_.Add("/listeners", "listeners and their addresses", false, [this](absl::string_view) -> AdminAnswer {
-    std::string text;
-    for (const auto& [name, one] : listeners_) absl::StrAppend(&text, name, "::", one->address.ToString(), "\n");
-    return {.body = text};
-  });
-  admin_.Add("/config_dump", "the bootstrap in force", false, [this](absl::string_view) -> AdminAnswer {
-    return {.body = bootstrap_.DebugString()};
-  });
-  admin_.Add("/logging", "?level=LEVEL sets the log level", true, [](absl::string_view query) -> AdminAnswer {
-    const size_t at = query.find("level=");
-    const auto level = pinnace::ParseLogLevel(at == absl::string_view::npos ? "" : query.substr(at + 6));
-    if (!level) return {.status = 400, .body = "usage: /logging?level=trace|debug|info|warning|error|off\n"};
-    pinnace::SetLogLevel(*level);
-    return {.body = absl::StrCat("level: ", pinnace::LogLevelName(*level), "\n")};
-  });
-  admin_.Add("/drain_listeners", "accept no more, let requests end", true, [this](absl::string_view) -> AdminAnswer {
-    for (const auto& worker : workers_) worker->loop().Post([w = worker.get()] { w->Drain(); });
-    return {.body = "OK\n"};
-  });
+  admin_.Add(
+      "/clusters", "clusters, their hosts and limits", false,
+      [this](absl::string_view) -> AdminAnswer {
+        std::string text;
+        for (const auto& [name, entry] : clusters_) {
+          const CircuitLimits& limits = entry->config->limits;
+          absl::StrAppend(&text, name, "::default_priority::max_connections::", limits.connections,
+                          "\n", name, "::default_priority::max_pending_requests::", limits.pending,
+                          "\n", name, "::default_priority::max_requests::", limits.requests, "\n",
+                          name, "::default_priority::max_retries::", limits.retries, "\n");
+          if (entry->endpoints == nullptr) continue;
+          for (const EndpointConfig& host : *entry->endpoints) {
+            absl::StrAppend(
+                &text, name, "::", host.address.ToString(), "::weight::", host.weight, "\n", name,
+                "::", host.address.ToString(), "::health_flags::",
+                host.health == EndpointHealth::kUnhealthy ? "/failed_eds_health" : "healthy", "\n");
+          }
+        }
+        return {.body = text};
+      });
+  admin_.Add("/listeners", "listeners and their addresses", false,
+             [this](absl::string_view) -> AdminAnswer {
+               std::string text;
+               for (const auto& [name, one] : listeners_)
+                 absl::StrAppend(&text, name, "::", one->address.ToString(), "\n");
+               return {.body = text};
+             });
+  admin_.Add(
+      "/config_dump", "the bootstrap in force", false,
+      [this](absl::string_view) -> AdminAnswer { return {.body = bootstrap_.DebugString()}; });
+  admin_.Add("/logging", "?level=LEVEL sets the log level", true,
+             [](absl::string_view query) -> AdminAnswer {
+               const size_t at = query.find("level=");
+               const auto level = pinnace::ParseLogLevel(
+                   at == absl::string_view::npos ? "" : query.substr(at + 6));
+               if (!level)
+                 return {.status = 400,
+                         .body = "usage: /logging?level=trace|debug|info|warning|error|off\n"};
+               pinnace::SetLogLevel(*level);
+               return {.body = absl::StrCat("level: ", pinnace::LogLevelName(*level), "\n")};
+             });
+  admin_.Add("/drain_listeners", "accept no more, let requests end", true,
+             [this](absl::string_view) -> AdminAnswer {
+               for (const auto& worker : workers_)
+                 worker->loop().Post([w = worker.get()] { w->Drain(); });
+               return {.body = "OK\n"};
+             });
 }
 
 void ProxyServer::WritePorts() {
@@ -225,8 +246,10 @@ void ProxyServer::WritePorts() {
     const auto bound = workers_[0]->Bound();
     loop_.Post([this, bound] {
       std::string json = "{";
-      for (const auto& [name, address] : bound) absl::StrAppend(&json, "\"", name, "\": ", address.port(), ", ");
-      absl::StrAppend(&json, "\"admin\": ", admin_address_.empty() ? 0 : admin_.local().port(), "}\n");
+      for (const auto& [name, address] : bound)
+        absl::StrAppend(&json, "\"", name, "\": ", address.port(), ", ");
+      absl::StrAppend(&json, "\"admin\": ", admin_address_.empty() ? 0 : admin_.local().port(),
+                      "}\n");
       std::ofstream(options_.ports_file + ".new") << json;
       std::rename((options_.ports_file + ".new").c_str(), options_.ports_file.c_str());
     });

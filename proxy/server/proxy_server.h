@@ -19,7 +19,7 @@ namespace proxy {
 
 struct ServerOptions {
   std::string config_file = {};
-  uint32_t concurrency = 1;  // Worker threads, 1..1024.
+  uint32_t concurrency = 1;     // Worker threads, 1..1024.
   std::string ports_file = {};  // Written once serving: JSON of the bound ports.
 };
 

@@ -14,7 +14,11 @@ Worker::Worker(size_t index, Network& network, pinnace::Clock& clock, StatsRegis
       network_(network),
       index_(index),
       clusters_(loop_, network, index, CodecLimits{}),
-      context_{loop_, network, index, clusters_, std::make_shared<Tables>(),
+      context_{loop_,
+               network,
+               index,
+               clusters_,
+               std::make_shared<Tables>(),
                stats.Get(kServerScope, "")->Shard(index)} {}
 
 Worker::~Worker() { Stop(); }
@@ -82,9 +86,9 @@ void Worker::OnConnection(const FilterChain& chain, Accepted accepted) {
     started.Start(accepted.handshake_timeout);
     return;
   }
-  auto exchange = std::make_unique<TcpExchange>(
-      context_, chain.tcp, std::move(accepted.io), std::move(accepted.transport),
-      std::move(accepted.original_destination), *this);
+  auto exchange = std::make_unique<TcpExchange>(context_, chain.tcp, std::move(accepted.io),
+                                                std::move(accepted.transport),
+                                                std::move(accepted.original_destination), *this);
   TcpExchange& started = *exchange;
   downstreams_.emplace(&started, std::move(exchange));
   started.Start(accepted.handshake_timeout);

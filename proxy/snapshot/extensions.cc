@@ -32,7 +32,8 @@ const google::protobuf::Message* FindExtension(absl::string_view full_name) {
       &extensions::filters::listener::http_inspector::v3::HttpInspector::default_instance(),
       &extensions::filters::listener::original_dst::v3::OriginalDst::default_instance(),
       &extensions::filters::listener::tls_inspector::v3::TlsInspector::default_instance(),
-      &extensions::filters::network::http_connection_manager::v3::HttpConnectionManager::default_instance(),
+      &extensions::filters::network::http_connection_manager::v3::HttpConnectionManager::
+          default_instance(),
       &extensions::filters::network::tcp_proxy::v3::TcpProxy::default_instance(),
       &extensions::request_id::uuid::v3::UuidRequestIdConfig::default_instance(),
       &extensions::transport_sockets::raw_buffer::v3::RawBuffer::default_instance(),

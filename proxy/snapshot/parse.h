@@ -22,8 +22,8 @@ namespace proxy {
 struct ParseContext {
   StatsRegistry& stats;
   SecretStore& secrets;
-  std::map<std::string, std::shared_ptr<LogSink>> sinks = {};                   // By path.
-  std::map<std::string, std::weak_ptr<const TlsSlot>> slots = {};               // By content.
+  std::map<std::string, std::shared_ptr<LogSink>> sinks = {};      // By path.
+  std::map<std::string, std::weak_ptr<const TlsSlot>> slots = {};  // By content.
 };
 
 // Each answers InvalidArgument naming the field and the rule. Fields that the proxy does not obey

@@ -33,7 +33,8 @@ absl::StatusOr<EndpointConfig> ParseEndpoint(const endpoint::LbEndpoint& proto, 
   EndpointConfig config;
   config.priority = priority;
   if (proto.has_load_balancing_weight()) config.weight = proto.load_balancing_weight().value();
-  if (config.weight == 0) return absl::InvalidArgumentError("load_balancing_weight: must be at least 1");
+  if (config.weight == 0)
+    return absl::InvalidArgumentError("load_balancing_weight: must be at least 1");
   switch (proto.health_status()) {
     case envoy::config::core::v3::UNHEALTHY:
     case envoy::config::core::v3::TIMEOUT: config.health = EndpointHealth::kUnhealthy; break;
@@ -57,7 +58,8 @@ absl::StatusOr<EndpointConfig> ParseEndpoint(const endpoint::LbEndpoint& proto, 
   return config;
 }
 
-absl::StatusOr<EndpointList> ParseList(const endpoint::ClusterLoadAssignment& proto, bool names_allowed) {
+absl::StatusOr<EndpointList> ParseList(const endpoint::ClusterLoadAssignment& proto,
+                                       bool names_allowed) {
   EndpointList list;
   for (const auto& locality : proto.endpoints()) {
     for (const auto& one : locality.lb_endpoints()) {
@@ -75,8 +77,10 @@ absl::StatusOr<EndpointList> ParseList(const endpoint::ClusterLoadAssignment& pr
 absl::Status ReadLimits(const cluster::Cluster& proto, ClusterConfig& config) {
   for (const auto& threshold : proto.circuit_breakers().thresholds()) {
     if (threshold.priority() != envoy::config::core::v3::DEFAULT) continue;
-    if (threshold.has_max_connections()) config.limits.connections = threshold.max_connections().value();
-    if (threshold.has_max_pending_requests()) config.limits.pending = threshold.max_pending_requests().value();
+    if (threshold.has_max_connections())
+      config.limits.connections = threshold.max_connections().value();
+    if (threshold.has_max_pending_requests())
+      config.limits.pending = threshold.max_pending_requests().value();
     if (threshold.has_max_requests()) config.limits.requests = threshold.max_requests().value();
     if (threshold.has_max_retries()) config.limits.retries = threshold.max_retries().value();
   }
@@ -85,8 +89,10 @@ absl::Status ReadLimits(const cluster::Cluster& proto, ClusterConfig& config) {
     OutlierConfig& to = config.outlier.emplace();
     if (outlier.has_consecutive_5xx()) to.consecutive_5xx = outlier.consecutive_5xx().value();
     if (outlier.has_interval()) to.interval = ToDuration(outlier.interval());
-    if (outlier.has_base_ejection_time()) to.base_ejection = ToDuration(outlier.base_ejection_time());
-    if (outlier.has_max_ejection_percent()) to.ejection_percent_max = outlier.max_ejection_percent().value();
+    if (outlier.has_base_ejection_time())
+      to.base_ejection = ToDuration(outlier.base_ejection_time());
+    if (outlier.has_max_ejection_percent())
+      to.ejection_percent_max = outlier.max_ejection_percent().value();
   }
   return absl::OkStatus();
 }
@@ -96,7 +102,8 @@ absl::Status ReadProtocol(const cluster::Cluster& proto, ClusterConfig& config) 
   for (const auto& [name, any] : proto.typed_extension_protocol_options()) {
     HttpOptions options;
     if (!any.UnpackTo(&options)) {
-      return Bad(config.name, absl::StrCat("typed_extension_protocol_options: '", name, "' is not supported"));
+      return Bad(config.name,
+                 absl::StrCat("typed_extension_protocol_options: '", name, "' is not supported"));
     }
     config.http2 = options.explicit_http_config().has_http2_protocol_options();
     config.match_downstream_protocol = options.has_use_downstream_protocol_config();
@@ -109,7 +116,8 @@ absl::Status ReadProtocol(const cluster::Cluster& proto, ClusterConfig& config) 
   return absl::OkStatus();
 }
 
-absl::Status ReadTransports(const cluster::Cluster& proto, ClusterConfig& config, ParseContext& context) {
+absl::Status ReadTransports(const cluster::Cluster& proto, ClusterConfig& config,
+                            ParseContext& context) {
   for (const auto& match : proto.transport_socket_matches()) {
     auto slot = ParseTransportSocket(match.transport_socket(), false, context);
     if (!slot.ok()) return Bad(config.name, slot.status().message());
@@ -139,26 +147,34 @@ absl::StatusOr<std::shared_ptr<const ClusterConfig>> ParseCluster(const cluster:
   config->name = proto.name();
   if (proto.name().empty()) return Bad("", "name: must not be empty");
   const auto unsupported = UnsupportedFields(proto);
-  if (!unsupported.empty()) return Bad(proto.name(), absl::StrCat("not supported: ", unsupported.front()));
+  if (!unsupported.empty())
+    return Bad(proto.name(), absl::StrCat("not supported: ", unsupported.front()));
   switch (proto.type()) {
     case cluster::Cluster::STATIC: config->kind = ClusterConfig::Kind::kStatic; break;
     case cluster::Cluster::STRICT_DNS: config->kind = ClusterConfig::Kind::kStrictDns; break;
     case cluster::Cluster::EDS: config->kind = ClusterConfig::Kind::kEds; break;
     case cluster::Cluster::ORIGINAL_DST: config->kind = ClusterConfig::Kind::kOriginalDst; break;
-    default: return Bad(proto.name(), "type: only STATIC, STRICT_DNS, EDS and ORIGINAL_DST are supported");
+    default:
+      return Bad(proto.name(), "type: only STATIC, STRICT_DNS, EDS and ORIGINAL_DST are supported");
   }
   switch (proto.lb_policy()) {
-    case cluster::Cluster::ROUND_ROBIN: config->balancer = ClusterConfig::Balancer::kRoundRobin; break;
-    case cluster::Cluster::LEAST_REQUEST: config->balancer = ClusterConfig::Balancer::kLeastRequest; break;
+    case cluster::Cluster::ROUND_ROBIN:
+      config->balancer = ClusterConfig::Balancer::kRoundRobin;
+      break;
+    case cluster::Cluster::LEAST_REQUEST:
+      config->balancer = ClusterConfig::Balancer::kLeastRequest;
+      break;
     case cluster::Cluster::RANDOM: config->balancer = ClusterConfig::Balancer::kRandom; break;
     case cluster::Cluster::CLUSTER_PROVIDED: break;
     default:
-      return Bad(proto.name(), "lb_policy: only ROUND_ROBIN, LEAST_REQUEST, RANDOM and CLUSTER_PROVIDED are "
-                               "supported");
+      return Bad(proto.name(),
+                 "lb_policy: only ROUND_ROBIN, LEAST_REQUEST, RANDOM and CLUSTER_PROVIDED are "
+                 "supported");
   }
   if (proto.least_request_lb_config().has_choice_count()) {
     config->choice_count = proto.least_request_lb_config().choice_count().value();
-    if (config->choice_count < 2) return Bad(proto.name(), "least_request_lb_config.choice_count: must be at least 2");
+    if (config->choice_count < 2)
+      return Bad(proto.name(), "least_request_lb_config.choice_count: must be at least 2");
   }
   if (proto.has_connect_timeout()) config->connect_timeout = ToDuration(proto.connect_timeout());
   if (proto.has_dns_refresh_rate()) config->dns_refresh = ToDuration(proto.dns_refresh_rate());

@@ -38,8 +38,8 @@ absl::Status AddFormat(absl::string_view text, std::shared_ptr<const LogFormat>&
 }
 
 absl::Status ReadJson(const google::protobuf::Struct& json, AccessLog& log) {
-  for (const auto& [key, value] : std::map<std::string, google::protobuf::Value>(
-           json.fields().begin(), json.fields().end())) {
+  for (const auto& [key, value] :
+       std::map<std::string, google::protobuf::Value>(json.fields().begin(), json.fields().end())) {
     if (value.kind_case() != google::protobuf::Value::kStringValue) {
       return Bad("json_format", absl::StrCat("'", key, "': only strings are supported"));
     }
@@ -50,8 +50,8 @@ absl::Status ReadJson(const google::protobuf::Struct& json, AccessLog& log) {
   return absl::OkStatus();
 }
 
-absl::Status ReadAccessLog(const envoy::config::accesslog::v3::AccessLog& proto, ParseContext& context,
-                           std::vector<AccessLog>& logs) {
+absl::Status ReadAccessLog(const envoy::config::accesslog::v3::AccessLog& proto,
+                           ParseContext& context, std::vector<AccessLog>& logs) {
   FileAccessLog file;
   if (!proto.typed_config().UnpackTo(&file)) {
     return Bad("access_log", absl::StrCat("'", proto.name(), "': only FileAccessLog is supported"));
@@ -71,7 +71,8 @@ absl::Status ReadAccessLog(const envoy::config::accesslog::v3::AccessLog& proto,
     read = ReadJson(file.log_format().json_format(), log);
   } else {
     std::string text = file.format();
-    if (file.log_format().has_text_format_source()) text = file.log_format().text_format_source().inline_string();
+    if (file.log_format().has_text_format_source())
+      text = file.log_format().text_format_source().inline_string();
     if (!file.log_format().text_format().empty()) text = file.log_format().text_format();
     read = AddFormat(text.empty() ? kDefaultLogFormat : text, log.text);
   }
@@ -82,7 +83,8 @@ absl::Status ReadAccessLog(const envoy::config::accesslog::v3::AccessLog& proto,
 absl::Status ReadUpgrades(const hcm::HttpConnectionManager& proto, HttpConfig& config) {
   for (const auto& upgrade : proto.upgrade_configs()) {
     if (!absl::EqualsIgnoreCase(upgrade.upgrade_type(), "websocket")) {
-      return Bad("upgrade_configs", absl::StrCat("'", upgrade.upgrade_type(), "' is not supported"));
+      return Bad("upgrade_configs",
+                 absl::StrCat("'", upgrade.upgrade_type(), "' is not supported"));
     }
     config.upgrade_websocket = !upgrade.has_enabled() || upgrade.enabled().value();
   }
@@ -127,7 +129,8 @@ absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConne
     if (absl::Status s = ReadAccessLog(log, context, config->access_logs); !s.ok()) return s;
   }
   if (!proto.server_name().empty()) config->server_name = proto.server_name();
-  if (proto.has_generate_request_id()) config->generate_request_id = proto.generate_request_id().value();
+  if (proto.has_generate_request_id())
+    config->generate_request_id = proto.generate_request_id().value();
   config->keep_request_id = proto.preserve_external_request_id();
   config->always_set_request_id_in_response = proto.always_set_request_id_in_response();
   config->use_remote_address = proto.use_remote_address().value();
@@ -135,42 +138,54 @@ absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConne
   config->merge_slashes = proto.merge_slashes();
   const auto& common = proto.common_http_protocol_options();
   if (common.has_idle_timeout()) config->idle_timeout = ToDuration(common.idle_timeout());
-  if (common.has_max_headers_count()) config->limits.header_count_max = common.max_headers_count().value();
-  if (proto.has_stream_idle_timeout()) config->stream_idle_timeout = ToDuration(proto.stream_idle_timeout());
+  if (common.has_max_headers_count())
+    config->limits.header_count_max = common.max_headers_count().value();
+  if (proto.has_stream_idle_timeout())
+    config->stream_idle_timeout = ToDuration(proto.stream_idle_timeout());
   if (proto.has_drain_timeout()) config->drain_timeout = ToDuration(proto.drain_timeout());
-  if (proto.has_max_request_headers_kb()) config->limits.head_bytes_max = proto.max_request_headers_kb().value() * 1024;
+  if (proto.has_max_request_headers_kb())
+    config->limits.head_bytes_max = proto.max_request_headers_kb().value() * 1024;
   const auto& h2 = proto.http2_protocol_options();
-  if (h2.has_max_concurrent_streams()) config->limits.concurrent_streams_max = h2.max_concurrent_streams().value();
-  if (h2.has_initial_stream_window_size()) config->limits.stream_window_bytes = h2.initial_stream_window_size().value();
+  if (h2.has_max_concurrent_streams())
+    config->limits.concurrent_streams_max = h2.max_concurrent_streams().value();
+  if (h2.has_initial_stream_window_size())
+    config->limits.stream_window_bytes = h2.initial_stream_window_size().value();
   return std::shared_ptr<const HttpConfig>(std::move(config));
 }
 
-absl::StatusOr<std::shared_ptr<const TcpConfig>> ParseTcp(const tcp::TcpProxy& proto, ParseContext& context) {
+absl::StatusOr<std::shared_ptr<const TcpConfig>> ParseTcp(const tcp::TcpProxy& proto,
+                                                          ParseContext& context) {
   auto config = std::make_shared<TcpConfig>();
   config->stat_prefix = proto.stat_prefix();
   config->stats = context.stats.Get(kTcpScope, proto.stat_prefix());
   if (proto.has_weighted_clusters()) {
     uint64_t total = 0;
     for (const auto& one : proto.weighted_clusters().clusters()) {
-      config->clusters.push_back(
-          {.cluster = one.name(), .weight = one.weight(), .request_edits = {}, .response_edits = {}});
+      config->clusters.push_back({.cluster = one.name(),
+                                  .weight = one.weight(),
+                                  .request_edits = {},
+                                  .response_edits = {}});
       total += one.weight();
     }
-    if (total == 0 || total > UINT32_MAX) return Bad("weighted_clusters", "the weights' sum must be in 1..4294967295");
+    if (total == 0 || total > UINT32_MAX)
+      return Bad("weighted_clusters", "the weights' sum must be in 1..4294967295");
     config->total_weight = static_cast<uint32_t>(total);
   } else {
     if (proto.cluster().empty()) return Bad("tcp_proxy", "needs cluster or weighted_clusters");
-    config->clusters.push_back({.cluster = proto.cluster(), .weight = 1, .request_edits = {}, .response_edits = {}});
+    config->clusters.push_back(
+        {.cluster = proto.cluster(), .weight = 1, .request_edits = {}, .response_edits = {}});
   }
   if (proto.has_idle_timeout()) config->idle_timeout = ToDuration(proto.idle_timeout());
-  if (proto.has_max_connect_attempts()) config->connect_attempts_max = proto.max_connect_attempts().value();
+  if (proto.has_max_connect_attempts())
+    config->connect_attempts_max = proto.max_connect_attempts().value();
   for (const auto& log : proto.access_log()) {
     if (absl::Status s = ReadAccessLog(log, context, config->access_logs); !s.ok()) return s;
   }
   return std::shared_ptr<const TcpConfig>(std::move(config));
 }
 
-absl::Status ReadChain(const listener::FilterChain& proto, ParseContext& context, FilterChain& chain) {
+absl::Status ReadChain(const listener::FilterChain& proto, ParseContext& context,
+                       FilterChain& chain) {
   chain.name = proto.name();
   const auto& match = proto.filter_chain_match();
   if (match.destination_port().value() > 65535) return Bad("destination_port", "above 65535");
@@ -179,7 +194,8 @@ absl::Status ReadChain(const listener::FilterChain& proto, ParseContext& context
     chain.match.server_names.push_back(absl::AsciiStrToLower(name));
   }
   chain.match.transport_protocol = match.transport_protocol();
-  chain.match.alpn.assign(match.application_protocols().begin(), match.application_protocols().end());
+  chain.match.alpn.assign(match.application_protocols().begin(),
+                          match.application_protocols().end());
   if (proto.has_transport_socket()) {
     auto slot = ParseTransportSocket(proto.transport_socket(), true, context);
     if (!slot.ok()) return slot.status();
@@ -230,25 +246,31 @@ absl::StatusOr<std::shared_ptr<const ListenerConfig>> ParseListener(const listen
   if (!address.ok()) return Bad(where, address.status().message());
   config->address = *address;
   config->name = proto.name().empty() ? config->address.ToString() : proto.name();
-  config->stats = context.stats.Get(kListenerScope, proto.stat_prefix().empty() ? config->address.ToString()
-                                                                                : proto.stat_prefix());
+  config->stats =
+      context.stats.Get(kListenerScope, proto.stat_prefix().empty() ? config->address.ToString()
+                                                                    : proto.stat_prefix());
   config->bind = !proto.has_bind_to_port() || proto.bind_to_port().value();
   config->use_original_dst = proto.use_original_dst().value();
   config->reuse_port = config->address.is_ip();
-  if (proto.has_listener_filters_timeout()) config->sniff_timeout = ToDuration(proto.listener_filters_timeout());
+  if (proto.has_listener_filters_timeout())
+    config->sniff_timeout = ToDuration(proto.listener_filters_timeout());
   config->continue_on_timeout = proto.continue_on_listener_filters_timeout();
   if (absl::Status s = ReadListenerFilters(proto, *config); !s.ok()) return Bad(where, s.message());
   for (int i = 0; i < proto.filter_chains_size(); ++i) {
-    if (absl::Status s = ReadChain(proto.filter_chains(i), context, config->chains.emplace_back()); !s.ok()) {
+    if (absl::Status s = ReadChain(proto.filter_chains(i), context, config->chains.emplace_back());
+        !s.ok()) {
       return Bad(absl::StrCat(where, ": filter_chains[", i, "]"), s.message());
     }
   }
   if (proto.has_default_filter_chain()) {
-    if (absl::Status s = ReadChain(proto.default_filter_chain(), context, config->default_chain.emplace()); !s.ok()) {
+    if (absl::Status s =
+            ReadChain(proto.default_filter_chain(), context, config->default_chain.emplace());
+        !s.ok()) {
       return Bad(absl::StrCat(where, ": default_filter_chain"), s.message());
     }
   }
-  if (config->chains.empty() && !config->default_chain) return Bad(where, "filter_chains: at least one");
+  if (config->chains.empty() && !config->default_chain)
+    return Bad(where, "filter_chains: at least one");
   const std::string bytes = proto.SerializeAsString();
   config->hash = XXH64(bytes.data(), bytes.size(), 0);
   return std::shared_ptr<const ListenerConfig>(std::move(config));

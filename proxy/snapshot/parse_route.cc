@@ -117,35 +117,52 @@ HeaderEdits ReadEdits(const Add& add, const Remove& remove) {
   for (const core::HeaderValueOption& option : add) {
     auto action = HeaderEdits::Edit::Action::kAppend;
     switch (option.append_action()) {
-      case core::HeaderValueOption::ADD_IF_ABSENT: action = HeaderEdits::Edit::Action::kAddIfAbsent; break;
-      case core::HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD: action = HeaderEdits::Edit::Action::kOverwrite; break;
-      case core::HeaderValueOption::OVERWRITE_IF_EXISTS: action = HeaderEdits::Edit::Action::kOverwriteIfPresent; break;
+      case core::HeaderValueOption::ADD_IF_ABSENT:
+        action = HeaderEdits::Edit::Action::kAddIfAbsent;
+        break;
+      case core::HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD:
+        action = HeaderEdits::Edit::Action::kOverwrite;
+        break;
+      case core::HeaderValueOption::OVERWRITE_IF_EXISTS:
+        action = HeaderEdits::Edit::Action::kOverwriteIfPresent;
+        break;
       default: break;
     }
-    if (option.has_append() && !option.append().value()) action = HeaderEdits::Edit::Action::kOverwrite;
-    edits.edits.push_back({absl::AsciiStrToLower(option.header().key()), option.header().value(), action});
+    if (option.has_append() && !option.append().value())
+      action = HeaderEdits::Edit::Action::kOverwrite;
+    edits.edits.push_back(
+        {absl::AsciiStrToLower(option.header().key()), option.header().value(), action});
   }
   return edits;
 }
 
 absl::Status ReadRetry(const route::RetryPolicy& proto, RetryPolicy& policy) {
   static const std::pair<const char*, uint32_t> kNames[] = {
-      {"5xx", kRetry5xx}, {"gateway-error", kRetryGatewayError}, {"reset", kRetryReset},
-      {"connect-failure", kRetryConnectFailure}, {"refused-stream", kRetryRefusedStream},
-      {"retriable-4xx", kRetryRetriable4xx}, {"retriable-status-codes", kRetryStatusCodes},
-      {"reset-before-request", kRetryResetBeforeRequest}, {"cancelled", kRetryGrpcCancelled},
-      {"deadline-exceeded", kRetryGrpcDeadline}, {"internal", kRetryGrpcInternal},
-      {"resource-exhausted", kRetryGrpcExhausted}, {"unavailable", kRetryGrpcUnavailable}};
+      {"5xx", kRetry5xx},
+      {"gateway-error", kRetryGatewayError},
+      {"reset", kRetryReset},
+      {"connect-failure", kRetryConnectFailure},
+      {"refused-stream", kRetryRefusedStream},
+      {"retriable-4xx", kRetryRetriable4xx},
+      {"retriable-status-codes", kRetryStatusCodes},
+      {"reset-before-request", kRetryResetBeforeRequest},
+      {"cancelled", kRetryGrpcCancelled},
+      {"deadline-exceeded", kRetryGrpcDeadline},
+      {"internal", kRetryGrpcInternal},
+      {"resource-exhausted", kRetryGrpcExhausted},
+      {"unavailable", kRetryGrpcUnavailable}};
   for (absl::string_view name : absl::StrSplit(proto.retry_on(), ',', absl::SkipWhitespace())) {
     name = absl::StripAsciiWhitespace(name);
     const auto* found = std::find_if(std::begin(kNames), std::end(kNames),
                                      [&](const auto& one) { return name == one.first; });
-    if (found == std::end(kNames)) return Bad("retry_policy.retry_on", absl::StrCat("'", name, "' is not supported"));
+    if (found == std::end(kNames))
+      return Bad("retry_policy.retry_on", absl::StrCat("'", name, "' is not supported"));
     policy.on |= found->second;
   }
   if (proto.has_num_retries()) policy.attempts_max = proto.num_retries().value();
   if (proto.has_per_try_timeout()) policy.per_try_timeout = ToDuration(proto.per_try_timeout());
-  policy.status_codes.assign(proto.retriable_status_codes().begin(), proto.retriable_status_codes().end());
+  policy.status_codes.assign(proto.retriable_status_codes().begin(),
+                             proto.retriable_status_codes().end());
   if (proto.has_retry_back_off()) {
     policy.backoff_base = ToDuration(proto.retry_back_off().base_interval());
     policy.backoff_max = proto.retry_back_off().has_max_interval()
@@ -160,7 +177,8 @@ absl::Status ReadRetry(const route::RetryPolicy& proto, RetryPolicy& policy) {
 
 absl::Status ReadClusters(const route::RouteAction& proto, ForwardAction& action) {
   if (proto.has_cluster()) {
-    action.clusters.push_back({.cluster = proto.cluster(), .weight = 1, .request_edits = {}, .response_edits = {}});
+    action.clusters.push_back(
+        {.cluster = proto.cluster(), .weight = 1, .request_edits = {}, .response_edits = {}});
     return absl::OkStatus();
   }
   if (!proto.has_weighted_clusters()) return Bad("route", "needs cluster or weighted_clusters");
@@ -173,7 +191,8 @@ absl::Status ReadClusters(const route::RouteAction& proto, ForwardAction& action
     to.response_edits = ReadEdits(one.response_headers_to_add(), one.response_headers_to_remove());
     total += to.weight;
   }
-  if (total == 0 || total > UINT32_MAX) return Bad("weighted_clusters", "the weights' sum must be in 1..4294967295");
+  if (total == 0 || total > UINT32_MAX)
+    return Bad("weighted_clusters", "the weights' sum must be in 1..4294967295");
   action.total_weight = static_cast<uint32_t>(total);
   return absl::OkStatus();
 }
@@ -184,7 +203,8 @@ absl::Status ReadForward(const route::RouteAction& proto, ForwardAction& action)
   if (proto.has_idle_timeout()) action.idle_timeout = ToDuration(proto.idle_timeout());
   if (proto.has_max_stream_duration()) {
     const auto& duration = proto.max_stream_duration();
-    if (duration.has_max_stream_duration()) action.timeout = ToDuration(duration.max_stream_duration());
+    if (duration.has_max_stream_duration())
+      action.timeout = ToDuration(duration.max_stream_duration());
     if (duration.has_grpc_timeout_header_max()) {
       action.grpc_timeout_max = ToDuration(duration.grpc_timeout_header_max());
     }
@@ -203,11 +223,13 @@ absl::Status ReadForward(const route::RouteAction& proto, ForwardAction& action)
   }
   for (const auto& upgrade : proto.upgrade_configs()) {
     if (!absl::EqualsIgnoreCase(upgrade.upgrade_type(), "websocket")) {
-      return Bad("upgrade_configs", absl::StrCat("'", upgrade.upgrade_type(), "' is not supported"));
+      return Bad("upgrade_configs",
+                 absl::StrCat("'", upgrade.upgrade_type(), "' is not supported"));
     }
     action.upgrade_websocket = !upgrade.has_enabled() || upgrade.enabled().value();
   }
-  if (proto.cluster_not_found_response_code() == route::RouteAction::NOT_FOUND) action.cluster_not_found_status = 404;
+  if (proto.cluster_not_found_response_code() == route::RouteAction::NOT_FOUND)
+    action.cluster_not_found_status = 404;
   if (proto.cluster_not_found_response_code() == route::RouteAction::INTERNAL_SERVER_ERROR) {
     action.cluster_not_found_status = 500;
   }
@@ -230,15 +252,20 @@ absl::Status ReadRoute(const route::Route& proto, Route& to) {
   to.name = proto.name();
   if (absl::Status s = ReadMatch(proto.match(), to.match); !s.ok()) return s;
   to.request_edits = ReadEdits(proto.request_headers_to_add(), proto.request_headers_to_remove());
-  to.response_edits = ReadEdits(proto.response_headers_to_add(), proto.response_headers_to_remove());
+  to.response_edits =
+      ReadEdits(proto.response_headers_to_add(), proto.response_headers_to_remove());
   switch (proto.action_case()) {
     case route::Route::kRoute: return ReadForward(proto.route(), to.forward.emplace());
-    case route::Route::kRedirect: ReadRedirect(proto.redirect(), to.redirect.emplace()); return absl::OkStatus();
+    case route::Route::kRedirect:
+      ReadRedirect(proto.redirect(), to.redirect.emplace());
+      return absl::OkStatus();
     case route::Route::kDirectResponse: {
       DirectAction& direct = to.direct.emplace();
       direct.status = static_cast<int>(proto.direct_response().status());
-      if (direct.status < 200 || direct.status > 599) return Bad("direct_response.status", "not in 200..599");
-      direct.body = proto.direct_response().body().inline_string() + proto.direct_response().body().inline_bytes();
+      if (direct.status < 200 || direct.status > 599)
+        return Bad("direct_response.status", "not in 200..599");
+      direct.body = proto.direct_response().body().inline_string() +
+                    proto.direct_response().body().inline_bytes();
       return absl::OkStatus();
     }
     default: return Bad("route", "needs one of route, redirect, direct_response");
@@ -247,7 +274,8 @@ absl::Status ReadRoute(const route::Route& proto, Route& to) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const RouteTable>> ParseRoutes(const route::RouteConfiguration& proto) {
+absl::StatusOr<std::shared_ptr<const RouteTable>> ParseRoutes(
+    const route::RouteConfiguration& proto) {
   const std::string where = absl::StrCat("route configuration '", proto.name(), "'");
   const auto unsupported = UnsupportedFields(proto);
   if (!unsupported.empty()) return Bad(where, absl::StrCat("not supported: ", unsupported.front()));
@@ -258,14 +286,17 @@ absl::StatusOr<std::shared_ptr<const RouteTable>> ParseRoutes(const route::Route
     VirtualHost& to = hosts.emplace_back();
     to.name = host.name();
     to.domains.assign(host.domains().begin(), host.domains().end());
-    if (to.domains.empty()) return Bad(where, absl::StrCat("virtual_hosts[", i, "].domains: at least one"));
+    if (to.domains.empty())
+      return Bad(where, absl::StrCat("virtual_hosts[", i, "].domains: at least one"));
     for (const std::string& domain : to.domains) {
       if (domain.empty() || !domains.insert(absl::AsciiStrToLower(domain)).second) {
-        return Bad(where, absl::StrCat("virtual_hosts[", i, "].domains: '", domain, "' is empty or stands twice"));
+        return Bad(where, absl::StrCat("virtual_hosts[", i, "].domains: '", domain,
+                                       "' is empty or stands twice"));
       }
     }
     to.request_edits = ReadEdits(host.request_headers_to_add(), host.request_headers_to_remove());
-    to.response_edits = ReadEdits(host.response_headers_to_add(), host.response_headers_to_remove());
+    to.response_edits =
+        ReadEdits(host.response_headers_to_add(), host.response_headers_to_remove());
     if (host.has_retry_policy()) {
       if (absl::Status s = ReadRetry(host.retry_policy(), to.retry.emplace()); !s.ok()) return s;
     }

@@ -16,19 +16,22 @@ absl::StatusOr<std::string> Contents(const core::DataSource& source) {
   if (source.has_inline_string()) return source.inline_string();
   if (source.has_inline_bytes()) return source.inline_bytes();
   std::ifstream file(source.filename(), std::ios::binary);
-  if (!file) return absl::InvalidArgumentError(absl::StrCat("cannot read file '", source.filename(), "'"));
+  if (!file)
+    return absl::InvalidArgumentError(absl::StrCat("cannot read file '", source.filename(), "'"));
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
 }
 
-absl::Status ReadMatchers(const tls::CertificateValidationContext& proto, TlsContextConfig& config) {
+absl::Status ReadMatchers(const tls::CertificateValidationContext& proto,
+                          TlsContextConfig& config) {
   for (const auto& typed : proto.match_typed_subject_alt_names()) {
     SanMatcher matcher;
     if (typed.san_type() == tls::SubjectAltNameMatcher::DNS) {
       matcher.san = SanMatcher::San::kDns;
     } else if (typed.san_type() != tls::SubjectAltNameMatcher::URI) {
-      return absl::InvalidArgumentError("match_typed_subject_alt_names: only URI and DNS are supported");
+      return absl::InvalidArgumentError(
+          "match_typed_subject_alt_names: only URI and DNS are supported");
     }
     const auto& text = typed.matcher();
     if (text.has_exact()) {
@@ -50,7 +53,8 @@ absl::Status ReadMatchers(const tls::CertificateValidationContext& proto, TlsCon
   return absl::OkStatus();
 }
 
-absl::Status ReadValidation(const tls::CertificateValidationContext& proto, TlsContextConfig& config) {
+absl::Status ReadValidation(const tls::CertificateValidationContext& proto,
+                            TlsContextConfig& config) {
   if (proto.has_trusted_ca()) {
     auto pem = Contents(proto.trusted_ca());
     if (!pem.ok()) return pem.status();
@@ -66,8 +70,8 @@ absl::Status ReadCommon(const tls::CommonTlsContext& common, TlsContextConfig& c
     auto key = Contents(certificate.private_key());
     if (!chain.ok()) return chain.status();
     if (!key.ok()) return key.status();
-    config.certificates.push_back({.chain_pem = *chain, .key_pem = *key, .chain_file = {},
-                                   .key_file = {}, .sds_name = {}});
+    config.certificates.push_back(
+        {.chain_pem = *chain, .key_pem = *key, .chain_file = {}, .key_file = {}, .sds_name = {}});
   }
   for (const auto& secret : common.tls_certificate_sds_secret_configs()) {
     TlsCertificateSource source;
@@ -111,18 +115,20 @@ absl::Duration ToDuration(const google::protobuf::Duration& proto) {
 
 absl::StatusOr<Address> ParseAddress(const core::Address& proto) {
   if (proto.has_pipe()) return Address::FromPath(proto.pipe().path());
-  if (!proto.has_socket_address()) return absl::InvalidArgumentError("address: needs socket_address or pipe");
+  if (!proto.has_socket_address())
+    return absl::InvalidArgumentError("address: needs socket_address or pipe");
   const auto& socket = proto.socket_address();
-  if (socket.port_value() > 65535) return absl::InvalidArgumentError("address: port_value above 65535");
+  if (socket.port_value() > 65535)
+    return absl::InvalidArgumentError("address: port_value above 65535");
   return Address::FromIp(socket.address(), static_cast<uint16_t>(socket.port_value()));
 }
 
-absl::StatusOr<std::shared_ptr<const TlsSlot>> ParseTransportSocket(const core::TransportSocket& proto,
-                                                                    bool server,
-                                                                    ParseContext& context) {
+absl::StatusOr<std::shared_ptr<const TlsSlot>> ParseTransportSocket(
+    const core::TransportSocket& proto, bool server, ParseContext& context) {
   const std::string& url = proto.typed_config().type_url();
   if (url.empty() || url.ends_with("transport_sockets.raw_buffer.v3.RawBuffer")) {
-    if (proto.name().ends_with("raw_buffer") || proto.name().empty()) return std::shared_ptr<const TlsSlot>();
+    if (proto.name().ends_with("raw_buffer") || proto.name().empty())
+      return std::shared_ptr<const TlsSlot>();
   }
   TlsContextConfig config;
   config.server = server;
@@ -130,7 +136,8 @@ absl::StatusOr<std::shared_ptr<const TlsSlot>> ParseTransportSocket(const core::
   if (server) {
     tls::DownstreamTlsContext down;
     if (!proto.typed_config().UnpackTo(&down)) {
-      return absl::InvalidArgumentError("transport_socket: only DownstreamTlsContext and RawBuffer are supported");
+      return absl::InvalidArgumentError(
+          "transport_socket: only DownstreamTlsContext and RawBuffer are supported");
     }
     config.require_client_certificate = down.require_client_certificate().value();
     read = ReadCommon(down.common_tls_context(), config);
@@ -140,7 +147,8 @@ absl::StatusOr<std::shared_ptr<const TlsSlot>> ParseTransportSocket(const core::
   } else {
     tls::UpstreamTlsContext up;
     if (!proto.typed_config().UnpackTo(&up)) {
-      return absl::InvalidArgumentError("transport_socket: only UpstreamTlsContext and RawBuffer are supported");
+      return absl::InvalidArgumentError(
+          "transport_socket: only UpstreamTlsContext and RawBuffer are supported");
     }
     config.sni = up.sni();
     read = ReadCommon(up.common_tls_context(), config);
@@ -173,7 +181,8 @@ absl::Status ParseSecret(const tls::Secret& proto, ParseContext& context) {
     context.secrets.SetTrust(proto.name(), *ca);
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(absl::StrCat("secret '", proto.name(), "': only tls_certificate and "
+  return absl::InvalidArgumentError(absl::StrCat("secret '", proto.name(),
+                                                 "': only tls_certificate and "
                                                  "validation_context are supported"));
 }
 

@@ -19,8 +19,8 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// For each message the fields that are obeyed, or whose being ignored changes nothing that a request
-// can see (statistics flushing, hints). A message that is not listed is obeyed whole.
+// For each message the fields that are obeyed, or whose being ignored changes nothing that a
+// request can see (statistics flushing, hints). A message that is not listed is obeyed whole.
 struct Row {
   const char* message;
   const char* fields;  // Each between spaces.
@@ -50,21 +50,25 @@ constexpr Row kRows[] = {
      "listener_filters_timeout continue_on_listener_filters_timeout bind_to_port enable_reuse_port "
      "traffic_direction metadata stat_prefix per_connection_buffer_limit_bytes tcp_backlog_size "},
     {"envoy.config.listener.v3.FilterChain",
-     " filter_chain_match filters transport_socket transport_socket_connect_timeout name metadata "},
+     " filter_chain_match filters transport_socket transport_socket_connect_timeout name "
+     "metadata "},
     {"envoy.config.listener.v3.FilterChainMatch",
      " destination_port server_names transport_protocol application_protocols "},
     {"envoy.config.listener.v3.Filter", " name typed_config "},
     {"envoy.config.listener.v3.ListenerFilter", " name typed_config "},
-    {"envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector", " initial_read_buffer_size "},
+    {"envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+     " initial_read_buffer_size "},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
      " codec_type stat_prefix rds route_config http_filters common_http_protocol_options "
      "http_protocol_options http2_protocol_options server_name stream_idle_timeout drain_timeout "
      "request_headers_timeout access_log use_remote_address generate_request_id "
-     "preserve_external_request_id always_set_request_id_in_response upgrade_configs normalize_path "
+     "preserve_external_request_id always_set_request_id_in_response upgrade_configs "
+     "normalize_path "
      "merge_slashes max_request_headers_kb server_header_transformation "},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
      " name typed_config is_optional disabled "},
-    {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig",
+    {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
+     "UpgradeConfig",
      " upgrade_type enabled "},
     {"envoy.extensions.filters.http.router.v3.Router", " dynamic_stats suppress_envoy_headers "},
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
@@ -72,14 +76,17 @@ constexpr Row kRows[] = {
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight",
      " name weight "},
     {"envoy.config.accesslog.v3.AccessLog", " name typed_config "},
-    {"envoy.extensions.access_loggers.file.v3.FileAccessLog", " path format json_format log_format "},
-    {"envoy.config.core.v3.SubstitutionFormatString", " text_format json_format text_format_source "},
+    {"envoy.extensions.access_loggers.file.v3.FileAccessLog",
+     " path format json_format log_format "},
+    {"envoy.config.core.v3.SubstitutionFormatString",
+     " text_format json_format text_format_source "},
     {"envoy.config.route.v3.RouteConfiguration",
      " name virtual_hosts request_headers_to_add request_headers_to_remove response_headers_to_add "
      "response_headers_to_remove ignore_port_in_host_matching validate_clusters metadata "
      "max_direct_response_body_size_bytes "},
     {"envoy.config.route.v3.VirtualHost",
-     " name domains routes request_headers_to_add request_headers_to_remove response_headers_to_add "
+     " name domains routes request_headers_to_add request_headers_to_remove "
+     "response_headers_to_add "
      "response_headers_to_remove retry_policy metadata "},
     {"envoy.config.route.v3.Route",
      " name match route redirect direct_response request_headers_to_add request_headers_to_remove "
@@ -89,9 +96,11 @@ constexpr Row kRows[] = {
      "query_parameters grpc "},
     {"envoy.config.route.v3.RouteAction",
      " cluster weighted_clusters prefix_rewrite regex_rewrite host_rewrite_literal timeout "
-     "idle_timeout retry_policy upgrade_configs max_stream_duration cluster_not_found_response_code "
+     "idle_timeout retry_policy upgrade_configs max_stream_duration "
+     "cluster_not_found_response_code "
      "max_grpc_timeout priority "},
-    {"envoy.config.route.v3.RouteAction.MaxStreamDuration", " max_stream_duration grpc_timeout_header_max "},
+    {"envoy.config.route.v3.RouteAction.MaxStreamDuration",
+     " max_stream_duration grpc_timeout_header_max "},
     {"envoy.config.route.v3.RouteAction.UpgradeConfig", " upgrade_type enabled "},
     {"envoy.config.route.v3.RetryPolicy",
      " retry_on num_retries per_try_timeout retriable_status_codes retry_back_off "},
@@ -134,7 +143,8 @@ constexpr Row kRows[] = {
     {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate", " certificate_chain private_key "},
     {"envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext",
      " trusted_ca match_typed_subject_alt_names match_subject_alt_names "},
-    {"envoy.extensions.transport_sockets.tls.v3.Secret", " name tls_certificate validation_context "},
+    {"envoy.extensions.transport_sockets.tls.v3.Secret",
+     " name tls_certificate validation_context "},
 };
 
 class Walk {
@@ -150,7 +160,8 @@ class Walk {
     const auto* reflection = message.GetReflection();
     const auto& unknown = reflection->GetUnknownFields(message);
     for (int i = 0; i < unknown.field_count(); ++i) {
-      found.push_back(absl::StrCat(path, ": field number ", unknown.field(i).number(), " of ", type));
+      found.push_back(
+          absl::StrCat(path, ": field number ", unknown.field(i).number(), " of ", type));
     }
     const char* supported = nullptr;
     for (const Row& row : kRows) {
@@ -159,8 +170,10 @@ class Walk {
     std::vector<const FieldDescriptor*> fields;
     reflection->ListFields(message, &fields);
     for (const FieldDescriptor* field : fields) {
-      const std::string inner = path.empty() ? field->name() : absl::StrCat(path, ".", field->name());
-      if (supported != nullptr && !absl::StrContains(supported, absl::StrCat(" ", field->name(), " "))) {
+      const std::string inner =
+          path.empty() ? field->name() : absl::StrCat(path, ".", field->name());
+      if (supported != nullptr &&
+          !absl::StrContains(supported, absl::StrCat(" ", field->name(), " "))) {
         found.push_back(inner);
         continue;
       }

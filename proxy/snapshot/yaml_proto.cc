@@ -27,7 +27,8 @@ constexpr size_t kTextBytesMax = 64 * 1024 * 1024;
 
 class Reader {
  public:
-  absl::Status ReadMessage(const YAML::Node& node, Message& message, const std::string& path, int depth);
+  absl::Status ReadMessage(const YAML::Node& node, Message& message, const std::string& path,
+                           int depth);
 
  private:
   absl::Status Error(const YAML::Node& node, const std::string& path, absl::string_view what) {
@@ -40,7 +41,8 @@ class Reader {
                        const std::string& path, int depth);
   absl::Status ReadScalar(const YAML::Node& node, Message& message, const FieldDescriptor& field,
                           const std::string& path);
-  absl::Status ReadAny(const YAML::Node& node, Message& message, const std::string& path, int depth);
+  absl::Status ReadAny(const YAML::Node& node, Message& message, const std::string& path,
+                       int depth);
   absl::Status ReadValue(const YAML::Node& node, google::protobuf::Value& value,
                          const std::string& path, int depth);
   absl::Status ReadStruct(const YAML::Node& node, google::protobuf::Struct& value,
@@ -96,18 +98,20 @@ absl::Status Reader::ReadMessage(const YAML::Node& node, Message& message, const
     }
     if (field->containing_oneof() != nullptr &&
         message.GetReflection()->HasOneof(message, field->containing_oneof())) {
-      return Error(entry.first, inner,
-                   absl::StrCat("only one of '", field->containing_oneof()->name(), "' may be set"));
+      return Error(
+          entry.first, inner,
+          absl::StrCat("only one of '", field->containing_oneof()->name(), "' may be set"));
     }
-    if (absl::Status status = ReadField(entry.second, message, *field, inner, depth); !status.ok()) {
+    if (absl::Status status = ReadField(entry.second, message, *field, inner, depth);
+        !status.ok()) {
       return status;
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status Reader::ReadField(const YAML::Node& node, Message& message, const FieldDescriptor& field,
-                               const std::string& path, int depth) {
+absl::Status Reader::ReadField(const YAML::Node& node, Message& message,
+                               const FieldDescriptor& field, const std::string& path, int depth) {
   const auto* reflection = message.GetReflection();
   if (field.is_map()) return ReadMap(node, message, field, path, depth);
   if (!field.is_repeated()) {
@@ -133,10 +137,12 @@ absl::Status Reader::ReadMap(const YAML::Node& node, Message& message, const Fie
   for (const auto& entry : node) {
     Message& item = *message.GetReflection()->AddMessage(&message, &field);
     const std::string inner = absl::StrCat(path, "[\"", entry.first.Scalar(), "\"]");
-    if (absl::Status s = ReadScalar(entry.first, item, *entry_type.FindFieldByName("key"), inner); !s.ok()) {
+    if (absl::Status s = ReadScalar(entry.first, item, *entry_type.FindFieldByName("key"), inner);
+        !s.ok()) {
       return s;
     }
-    if (absl::Status s = ReadField(entry.second, item, *entry_type.FindFieldByName("value"), inner, depth);
+    if (absl::Status s =
+            ReadField(entry.second, item, *entry_type.FindFieldByName("value"), inner, depth);
         !s.ok()) {
       return s;
     }
@@ -144,8 +150,8 @@ absl::Status Reader::ReadMap(const YAML::Node& node, Message& message, const Fie
   return absl::OkStatus();
 }
 
-absl::Status Reader::ReadScalar(const YAML::Node& node, Message& message, const FieldDescriptor& field,
-                                const std::string& path) {
+absl::Status Reader::ReadScalar(const YAML::Node& node, Message& message,
+                                const FieldDescriptor& field, const std::string& path) {
   if (!node.IsScalar()) return Error(node, path, "must be a single value");
   const std::string& text = node.Scalar();
   const auto* r = message.GetReflection();
@@ -198,7 +204,8 @@ absl::Status Reader::ReadScalar(const YAML::Node& node, Message& message, const 
       if (value == nullptr && absl::SimpleAtoi(text, &number)) {
         value = field.enum_type()->FindValueByNumber(number);
       }
-      if (value == nullptr) return wrong(absl::StrCat("a value of ", field.enum_type()->full_name()));
+      if (value == nullptr)
+        return wrong(absl::StrCat("a value of ", field.enum_type()->full_name()));
       return put(&R::SetEnum, &R::AddEnum, value);
     }
     case FieldDescriptor::CPPTYPE_STRING: {

@@ -83,22 +83,15 @@ constexpr StatName kListenerNames[] = {
 static_assert(std::size(kListenerNames) == kListenerStatCount);
 
 constexpr StatName kTcpNames[] = {
-    {"downstream_cx_total"},
-    {"downstream_cx_active", true},
-    {"downstream_cx_no_route"},
-    {"downstream_cx_rx_bytes_total"},
-    {"downstream_cx_tx_bytes_total"},
-    {"idle_timeout"},
+    {"downstream_cx_total"},          {"downstream_cx_active", true},   {"downstream_cx_no_route"},
+    {"downstream_cx_rx_bytes_total"}, {"downstream_cx_tx_bytes_total"}, {"idle_timeout"},
 };
 static_assert(std::size(kTcpNames) == kTcpStatCount);
 
 constexpr StatName kServerNames[] = {
-    {"access_log_dropped"},
-    {"xds_update_success"},
-    {"xds_update_rejected"},
-    {"control_plane.connected_state", true},
-    {"certificates_issued"},
-    {"certificate_failures"},
+    {"access_log_dropped"},  {"xds_update_success"},
+    {"xds_update_rejected"}, {"control_plane.connected_state", true},
+    {"certificates_issued"}, {"certificate_failures"},
 };
 static_assert(std::size(kServerNames) == kServerStatCount);
 

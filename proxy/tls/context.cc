@@ -49,8 +49,8 @@ bool SanMatches(const SanMatcher& matcher, absl::string_view name) {
 }
 
 // The server picks by its own order (RFC 7301 §3.2 leaves the choice to it).
-int SelectAlpn(SSL*, const uint8_t** out, uint8_t* out_length, const uint8_t* in, unsigned in_length,
-               void* argument) {
+int SelectAlpn(SSL*, const uint8_t** out, uint8_t* out_length, const uint8_t* in,
+               unsigned in_length, void* argument) {
   const auto& wanted = static_cast<const TlsContext*>(argument)->config().alpn;
   for (const std::string& one : wanted) {
     for (unsigned i = 0; i + in[i] < in_length; i += in[i] + 1U) {
@@ -84,8 +84,10 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::Build(const TlsCon
 
 absl::Status TlsContext::Load(const SecretStore& secrets) {
   SSL_CTX* ctx = ctx_.get();
-  SSL_CTX_set_min_proto_version(ctx, config_.version_min == 0 ? TLS1_2_VERSION : config_.version_min);
-  SSL_CTX_set_max_proto_version(ctx, config_.version_max == 0 ? TLS1_3_VERSION : config_.version_max);
+  SSL_CTX_set_min_proto_version(ctx,
+                                config_.version_min == 0 ? TLS1_2_VERSION : config_.version_min);
+  SSL_CTX_set_max_proto_version(ctx,
+                                config_.version_max == 0 ? TLS1_3_VERSION : config_.version_max);
   SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_app_data(ctx, this);
   if (!config_.cipher_suites.empty() &&
@@ -98,7 +100,8 @@ absl::Status TlsContext::Load(const SecretStore& secrets) {
     if (!source.sds_name.empty()) {
       const TlsCertificate* secret = secrets.FindCertificate(source.sds_name);
       if (secret == nullptr) {
-        return absl::FailedPreconditionError(absl::StrCat("secret '", source.sds_name, "' is unknown"));
+        return absl::FailedPreconditionError(
+            absl::StrCat("secret '", source.sds_name, "' is unknown"));
       }
       chain = secret->chain_pem;
       key = secret->key_pem;
@@ -131,9 +134,9 @@ absl::Status TlsContext::Load(const SecretStore& secrets) {
   if (config_.server) {
     if (!config_.alpn.empty()) SSL_CTX_set_alpn_select_cb(ctx, &SelectAlpn, this);
     // A session made under other trust must not be resumed here.
-    const size_t id = std::hash<std::string>()(
-        absl::StrCat(config_.ca_pem, config_.ca_sds_name, config_.ca_file, config_.sans.size(),
-                     config_.require_client_certificate));
+    const size_t id = std::hash<std::string>()(absl::StrCat(config_.ca_pem, config_.ca_sds_name,
+                                                            config_.ca_file, config_.sans.size(),
+                                                            config_.require_client_certificate));
     SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const uint8_t*>(&id), sizeof(id));
   } else {
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -176,17 +179,17 @@ absl::Status TlsContext::LoadTrust(const std::string& ca_pem) {
   }
   ERR_clear_error();
   if (count == 0) return absl::InvalidArgumentError("trusted CA: no certificate in the PEM text");
-  const int mode = SSL_VERIFY_PEER | (config_.server && config_.require_client_certificate
-                                          ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT
-                                          : 0);
+  const int mode =
+      SSL_VERIFY_PEER |
+      (config_.server && config_.require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
   SSL_CTX_set_verify(ctx_.get(), mode, nullptr);
   return absl::OkStatus();
 }
 
 std::string TlsContext::RefusePeer(X509* peer) const {
   if (config_.sans.empty() || peer == nullptr) return "";
-  bssl::UniquePtr<GENERAL_NAMES> names(static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(peer, NID_subject_alt_name, nullptr, nullptr)));
+  bssl::UniquePtr<GENERAL_NAMES> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(peer, NID_subject_alt_name, nullptr, nullptr)));
   std::string seen;
   for (size_t i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);

@@ -44,7 +44,8 @@ absl::StatusOr<KeyAndRequest> MakeKeyAndRequest(absl::string_view spiffe_uri) {
   bssl::UniquePtr<X509_EXTENSION> extension(
       X509V3_EXT_nconf_nid(nullptr, nullptr, NID_subject_alt_name, san.c_str()));
   bssl::UniquePtr<STACK_OF(X509_EXTENSION)> extensions(sk_X509_EXTENSION_new_null());
-  if (extension == nullptr) return absl::InternalError(absl::StrCat("bad SPIFFE URI: ", spiffe_uri));
+  if (extension == nullptr)
+    return absl::InternalError(absl::StrCat("bad SPIFFE URI: ", spiffe_uri));
   sk_X509_EXTENSION_push(extensions.get(), extension.release());
   X509_REQ_add_extensions(request.get(), extensions.get());
   if (X509_REQ_sign(request.get(), key.get(), EVP_sha256()) == 0) {

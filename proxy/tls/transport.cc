@@ -79,7 +79,8 @@ class TlsTransport final : public Transport {
     IoResult result;
     while (result.bytes < capacity) {
       ERR_clear_error();
-      const int got = SSL_read(ssl_.get(), into + result.bytes, static_cast<int>(capacity - result.bytes));
+      const int got =
+          SSL_read(ssl_.get(), into + result.bytes, static_cast<int>(capacity - result.bytes));
       if (got > 0) {
         result.bytes += static_cast<size_t>(got);
         result.status = IoResult::kOk;
@@ -112,7 +113,8 @@ class TlsTransport final : public Transport {
           return result.bytes > 0 ? result : IoResult{.status = IoResult::kAgain};
         }
         ERR_clear_error();
-        const int took = SSL_write(ssl_.get(), data, static_cast<int>(std::min<size_t>(left, 1 << 30)));
+        const int took =
+            SSL_write(ssl_.get(), data, static_cast<int>(std::min<size_t>(left, 1 << 30)));
         if (took <= 0) {
           NoteFailure(SSL_get_error(ssl_.get(), took));
           return {.status = IoResult::kFailed};
@@ -161,7 +163,8 @@ class TlsTransport final : public Transport {
         return static_cast<TlsTransport*>(BIO_get_data(bio))->GiveCipher(bio, into, length);
       });
       BIO_meth_set_write(made, [](BIO* bio, const char* data, int length) {
-        static_cast<TlsTransport*>(BIO_get_data(bio))->out_.append(data, static_cast<size_t>(length));
+        static_cast<TlsTransport*>(BIO_get_data(bio))
+            ->out_.append(data, static_cast<size_t>(length));
         return length;
       });
       BIO_meth_set_ctrl(made, [](BIO*, int command, long, void*) -> long {
@@ -238,13 +241,13 @@ class TlsTransport final : public Transport {
   IoHandle* io_ = nullptr;  // Valid during a call.
   std::string in_;          // Ciphertext not yet taken by BoringSSL.
   size_t in_used_ = 0;
-  std::string out_;         // Records not yet sent.
+  std::string out_;  // Records not yet sent.
   size_t out_sent_ = 0;
   bssl::UniquePtr<SSL> ssl_;
   std::string peer_identity_;
   std::string failure_;
   int errno_ = 0;
-  bool broken_ = false;  // The stream has ended.
+  bool broken_ = false;   // The stream has ended.
   bool emptied_ = false;  // A short read has shown that the stream holds no more for now.
   bool said_goodbye_ = false;
 };

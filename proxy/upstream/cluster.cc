@@ -27,8 +27,8 @@ Cluster::Cluster(EventLoop& loop, Network& network, size_t worker,
                  std::shared_ptr<const ClusterEntry> entry, const CodecLimits& limits)
     : loop_(loop),
       entry_(std::move(entry)),
-      context_{loop, network, entry_->stats->Shard(worker), *entry_->breaker, entry_->config,
-               limits},
+      context_{loop,           network, entry_->stats->Shard(worker), *entry_->breaker,
+               entry_->config, limits},
       balancer_(NewLoadBalancer(*entry_->config, loop.random())),
       uneject_(loop.timers(), [this] { Rebalance(); }),
       sweep_(loop.timers(), [this] { Sweep(); }) {
@@ -189,9 +189,8 @@ void Clusters::Adopt(std::shared_ptr<const ClusterTable> table) {
     if (now->second.get() != &it->second->entry()) it->second->Update(now->second);
     ++it;
   }
-  std::erase_if(leaving_, [](const auto& cluster) {
-    return cluster.use_count() == 1 && cluster->empty();
-  });
+  std::erase_if(leaving_,
+                [](const auto& cluster) { return cluster.use_count() == 1 && cluster->empty(); });
 }
 
 std::shared_ptr<Cluster> Clusters::Find(absl::string_view name) {

@@ -73,8 +73,8 @@ struct ClusterConfig {
   std::shared_ptr<const TlsSlot> tls;        // Null: plain bytes.
   std::string eds_name;                      // kEds
   absl::Duration dns_refresh = absl::Seconds(5);
-  EndpointList endpoints;                    // kStatic: as they are. kStrictDns: to be resolved.
-  uint64_t hash = 0;                         // Of the serialized resource: equal means unchanged.
+  EndpointList endpoints;  // kStatic: as they are. kStrictDns: to be resolved.
+  uint64_t hash = 0;       // Of the serialized resource: equal means unchanged.
 };
 
 }  // namespace proxy

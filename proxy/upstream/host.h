@@ -20,8 +20,8 @@ struct Host {
   // Outlier detection, of this worker's view.
   uint32_t consecutive_5xx = 0;
   uint32_t ejections = 0;
-  int64_t ejected_until_ns = 0;  // 0: not ejected.
-  bool removed = false;          // No longer in the cluster: ends when its streams have ended.
+  int64_t ejected_until_ns = 0;   // 0: not ejected.
+  bool removed = false;           // No longer in the cluster: ends when its streams have ended.
   std::unique_ptr<Pool> pool[2];  // HTTP/1.1 and HTTP/2; made on first use.
 };
 

@@ -117,8 +117,10 @@ void Pool::FailWaiters(PoolFailure failure, absl::string_view why) {
   for (StreamWaiter* waiter : failed) {
     context_.stats[kUpstreamRqPendingActive].Sub();
     context_.breaker.Release(Resource::kPending);
-    context_.stats[failure == PoolFailure::kOverflow ? kUpstreamRqPendingOverflow
-                                                     : kUpstreamRqPendingFailureEject].Add();
+    context_
+        .stats[failure == PoolFailure::kOverflow ? kUpstreamRqPendingOverflow
+                                                 : kUpstreamRqPendingFailureEject]
+        .Add();
     waiter->OnStreamFailed(failure, why);
   }
 }

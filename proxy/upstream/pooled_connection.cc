@@ -46,7 +46,7 @@ void PooledConnection::OnClosed(CloseReason reason) {
   leaving_ = true;
   if (codec_ != nullptr) {
     if (codec_->active_streams() > 0) pool_.context_.stats[kUpstreamCxDestroyWithActiveRq].Add();
-    codec_->OnConnectionClosed(reason == CloseReason::kReset ? ResetReason::kPeerReset
+    codec_->OnConnectionClosed(reason == CloseReason::kReset   ? ResetReason::kPeerReset
                                : reason == CloseReason::kLocal ? ResetReason::kLocal
                                                                : ResetReason::kConnectionClosed);
   }

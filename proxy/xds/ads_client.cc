@@ -51,7 +51,8 @@ void AdsClient::OnEnd(const std::string& why) {
   if (std::exchange(connected_, false)) events_.OnConnectedChange(false);
   call_.reset();
   const auto ns = static_cast<uint64_t>(absl::ToInt64Nanoseconds(backoff_));
-  retry_.Arm(absl::Nanoseconds(static_cast<int64_t>(loop_.random().Below(ns))) + absl::Milliseconds(20));
+  retry_.Arm(absl::Nanoseconds(static_cast<int64_t>(loop_.random().Below(ns))) +
+             absl::Milliseconds(20));
   backoff_ = std::min(backoff_ * 2, kBackoffMax);
 }
 

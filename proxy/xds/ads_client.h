@@ -16,8 +16,8 @@
 
 namespace proxy {
 
-// What is done with one response: good resources are applied, bad ones named in the result, which is
-// sent as the NACK's text (xDS protocol, "ACK/NACK and resource type instance version").
+// What is done with one response: good resources are applied, bad ones named in the result, which
+// is sent as the NACK's text (xDS protocol, "ACK/NACK and resource type instance version").
 class ResourceEvents {
  public:
   virtual ~ResourceEvents() = default;

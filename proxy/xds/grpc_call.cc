@@ -87,7 +87,9 @@ void GrpcCall::OnReset(ResetReason) {
 void GrpcCall::EndWith(const Headers& headers) {
   if (sent_last_) sender_ = nullptr;  // Both messages are complete: the codec has let go of it.
   const absl::string_view status = headers.Value(HeaderId::kGrpcStatus);
-  End(status == "0" ? "" : absl::StrCat("grpc-status ", status, ": ", headers.Value(HeaderId::kGrpcMessage)));
+  End(status == "0"
+          ? ""
+          : absl::StrCat("grpc-status ", status, ": ", headers.Value(HeaderId::kGrpcMessage)));
 }
 
 void GrpcCall::End(std::string why) {

@@ -13,8 +13,8 @@ namespace proxy {
 // A bidirectional stream of messages. Loop thread only. Destroying it resets the stream.
 class GrpcCall final : private StreamWaiter, private ResponseEvents {
  public:
-  // `on_message`: each message's bytes, gone after the call. `on_end`: the last call, with why; empty
-  // for status OK. Neither is called from within a method of this class but Start().
+  // `on_message`: each message's bytes, gone after the call. `on_end`: the last call, with why;
+  // empty for status OK. Neither is called from within a method of this class but Start().
   struct Events {
     std::function<void(absl::string_view)> on_message;
     std::function<void(std::string why)> on_end;

@@ -38,7 +38,8 @@ IdentityClient::IdentityClient(EventLoop& loop, mesh::v1::WorkloadIdentity confi
 void IdentityClient::Ask() {
   answered_ = false;
   std::shared_ptr<Cluster> cluster = cluster_();
-  if (cluster == nullptr) return OnEnd(absl::StrCat("cluster '", config_.ca_cluster(), "' is not configured"));
+  if (cluster == nullptr)
+    return OnEnd(absl::StrCat("cluster '", config_.ca_cluster(), "' is not configured"));
   auto made = MakeKeyAndRequest(spiffe_uri_);
   if (!made.ok()) return OnEnd(std::string(made.status().message()));
   key_pem_ = std::move(made->key_pem);
@@ -74,16 +75,19 @@ void IdentityClient::OnAnswer(absl::string_view bytes) {
   const absl::Duration life = info->not_after - loop_.clock().Wall();
   const double share = 0.45 + 0.1 * static_cast<double>(loop_.random().Below(1000)) / 1000;
   timer_.Arm(std::max(life * share, absl::Seconds(1)));
-  pinnace::LogInfo("identity", absl::StrCat("certificate for ", absl::StrJoin(info->uris, ","), ", serial ",
-                                            info->serial, ", until ", absl::FormatTime(info->not_after)));
+  pinnace::LogInfo("identity",
+                   absl::StrCat("certificate for ", absl::StrJoin(info->uris, ","), ", serial ",
+                                info->serial, ", until ", absl::FormatTime(info->not_after)));
 }
 
 void IdentityClient::OnEnd(const std::string& why) {
   call_.reset();
   if (answered_) return;
-  pinnace::LogWarning("identity", absl::StrCat("no certificate: ", why.empty() ? "an unusable answer" : why));
+  pinnace::LogWarning("identity",
+                      absl::StrCat("no certificate: ", why.empty() ? "an unusable answer" : why));
   const auto ns = static_cast<uint64_t>(absl::ToInt64Nanoseconds(retry_));
-  timer_.Arm(absl::Milliseconds(20) + absl::Nanoseconds(static_cast<int64_t>(loop_.random().Below(ns))));
+  timer_.Arm(absl::Milliseconds(20) +
+             absl::Nanoseconds(static_cast<int64_t>(loop_.random().Below(ns))));
   retry_ = std::min(retry_ * 2, kRetryMax);
 }
 

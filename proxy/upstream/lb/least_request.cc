@@ -12,7 +12,9 @@ class LeastRequest final : public LoadBalancer {
  public:
   LeastRequest(uint32_t choices, pinnace::Random& random) : choices_(choices), random_(random) {}
 
-  void SetHosts(std::span<Host* const> hosts) override { hosts_.assign(hosts.begin(), hosts.end()); }
+  void SetHosts(std::span<Host* const> hosts) override {
+    hosts_.assign(hosts.begin(), hosts.end());
+  }
 
   Host* Pick() override {
     if (hosts_.empty()) return nullptr;

@@ -22,9 +22,9 @@ TEST_CASE("MeshTLS: without any, a workload is permissive") {
 TEST_CASE("MeshTLS: pods over namespace over mesh, in any order of documents") {
   const std::string mesh = MeshTls("a", "mesh-system", "{mode: Strict}");
   const std::string ns = MeshTls("b", "shop", "{mode: Disable}");
-  const std::string pods = MeshTls(
-      "c", "shop",
-      "{mode: Permissive, targetRefs: [{kind: Pod, selector: {matchLabels: {app: web}}}]}");
+  const std::string pods =
+      MeshTls("c", "shop",
+              "{mode: Permissive, targetRefs: [{kind: Pod, selector: {matchLabels: {app: web}}}]}");
   CHECK(ModeOfWeb(mesh) == TlsMode::kStrict);
   CHECK(ModeOfWeb(mesh + ns) == TlsMode::kDisable);
   CHECK(ModeOfWeb(ns + mesh) == TlsMode::kDisable);
@@ -50,8 +50,8 @@ TEST_CASE("MeshTLS: a wrong mode or target is refused with the words that are ri
   CHECK(loaded.problems[0].rule == "UnknownValue");
   CHECK(loaded.problems[0].hint == "did you mean \"Strict\"?");
   CHECK(Problems(MeshTls("a", "shop", "{}")) == std::vector<std::string>{"spec.mode Missing"});
-  CHECK(Problems(MeshTls("a", "shop",
-                         "{mode: Strict, targetRefs: [{kind: Namespace, name: other}]}")) ==
+  CHECK(Problems(
+            MeshTls("a", "shop", "{mode: Strict, targetRefs: [{kind: Namespace, name: other}]}")) ==
         std::vector<std::string>{"spec.targetRefs[0].name OutOfRange"});
 }
 

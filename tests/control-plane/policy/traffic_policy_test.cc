@@ -41,13 +41,13 @@ TEST_CASE("TrafficPolicy: every field is read") {
 }
 
 TEST_CASE("TrafficPolicy: the more specific target wins field by field, and origins are kept") {
-  const Loaded loaded = LoadYaml(
-      kWeb +
-      Policy("mesh", "mesh-system", "{kind: Namespace, name: mesh-system}",
-             "  circuitBreaker: {maxRequests: 1, maxPending: 1, maxRetries: 1}\n") +
-      Policy("ns", "shop", "{kind: Namespace, name: shop}",
-             "  circuitBreaker: {maxRequests: 2, maxPending: 2}\n") +
-      Policy("svc", "shop", kToWeb, "  circuitBreaker: {maxRequests: 3}\n"));
+  const Loaded loaded =
+      LoadYaml(kWeb +
+               Policy("mesh", "mesh-system", "{kind: Namespace, name: mesh-system}",
+                      "  circuitBreaker: {maxRequests: 1, maxPending: 1, maxRetries: 1}\n") +
+               Policy("ns", "shop", "{kind: Namespace, name: shop}",
+                      "  circuitBreaker: {maxRequests: 2, maxPending: 2}\n") +
+               Policy("svc", "shop", kToWeb, "  circuitBreaker: {maxRequests: 3}\n"));
   CHECK(loaded.problems.empty());
   const TrafficSettings& traffic = loaded.mesh->FindService({"shop", "web"})->traffic;
   CHECK(traffic.max_requests == 3u);
@@ -85,19 +85,19 @@ TEST_CASE("TrafficPolicy: wrong values are refused") {
   timeouts: {request: 25h, connect: 0s}
   fault: {}
 )")) == std::vector<std::string>{
-                   "spec.loadBalancing.policy UnknownValue",
-                   "spec.circuitBreaker.maxPending WrongType",
-                   "spec.circuitBreaker.maxRequests OutOfRange",
-                   "spec.circuitBreaker.maxRetries WrongType",
-                   "spec.outlier.interval WrongType",
-                   "spec.outlier.maxEjectionPercent OutOfRange",
-                   "spec.retries.attempts OutOfRange",
-                   "spec.retries.on OutOfRange",
-                   "spec.retries.on[0] UnknownValue",
-                   "spec.timeouts.connect OutOfRange",
-                   "spec.timeouts.request OutOfRange",
-                   "spec.fault UnknownField",
-               });
+            "spec.loadBalancing.policy UnknownValue",
+            "spec.circuitBreaker.maxPending WrongType",
+            "spec.circuitBreaker.maxRequests OutOfRange",
+            "spec.circuitBreaker.maxRetries WrongType",
+            "spec.outlier.interval WrongType",
+            "spec.outlier.maxEjectionPercent OutOfRange",
+            "spec.retries.attempts OutOfRange",
+            "spec.retries.on OutOfRange",
+            "spec.retries.on[0] UnknownValue",
+            "spec.timeouts.connect OutOfRange",
+            "spec.timeouts.request OutOfRange",
+            "spec.fault UnknownField",
+        });
 }
 
 }  // namespace

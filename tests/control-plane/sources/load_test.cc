@@ -73,8 +73,8 @@ TEST_CASE("load: an unknown field is an error with file, document, line, path, r
 
 TEST_CASE("load: the last good version of an invalid document stays, the others change") {
   const Loaded first = Load({File("a.yaml", std::string(kService) + "---\n" + kPolicy)});
-  const std::string text = Replaced(kService, "10.96.0.10", "10.96.0.99") + "---\n" +
-                           Replaced(kPolicy, "7", "seven");
+  const std::string text =
+      Replaced(kService, "10.96.0.10", "10.96.0.99") + "---\n" + Replaced(kPolicy, "7", "seven");
   const Loaded second = Load({File("a.yaml", text)}, &first);
   CHECK(HasErrors(second.problems));
   CHECK(Web(second).cluster_ips.at(0) == "10.96.0.99");
@@ -124,8 +124,8 @@ TEST_CASE("load: a broken document that moves to another file keeps its last goo
 }
 
 TEST_CASE("load: the same object twice: the first file's is in force, the other is reported") {
-  const Loaded loaded = Load({File("a.yaml", kService),
-                              File("b.yaml", Replaced(kService, "10.96.0.10", "10.96.0.99"))});
+  const Loaded loaded = Load(
+      {File("a.yaml", kService), File("b.yaml", Replaced(kService, "10.96.0.10", "10.96.0.99"))});
   REQUIRE(loaded.problems.size() == 1);
   CHECK(loaded.problems[0].file == "b.yaml");
   CHECK(loaded.problems[0].rule == "Conflicted");

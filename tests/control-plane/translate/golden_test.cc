@@ -6,9 +6,9 @@
 #include <fstream>
 #include <sstream>
 
-#include <catch2/catch.hpp>
 #include <google/protobuf/util/json_util.h>
 #include <yaml-cpp/yaml.h>
+#include <catch2/catch.hpp>
 
 #include "control-plane/sources/folder.h"
 #include "control-plane/translate/consistent.h"

@@ -46,9 +46,11 @@ std::map<std::string, std::string> Versions(const ResourceSet& resources) {
 }
 
 size_t Chains(const std::string& mode) {
-  const std::string tls = "\n---\napiVersion: pinnace.mesh/v1alpha1\nkind: MeshTLS\n"
-                          "metadata: {name: default, namespace: shop}\n"
-                          "spec: {mode: " + mode + "}\n";
+  const std::string tls =
+      "\n---\napiVersion: pinnace.mesh/v1alpha1\nkind: MeshTLS\n"
+      "metadata: {name: default, namespace: shop}\n"
+      "spec: {mode: " +
+      mode + "}\n";
   const Loaded loaded = LoadGood(kShop + tls);
   const ResourceSet resources = Translate(*loaded.mesh, Sidecar("web-1", "10.77.1.11"));
   const auto inbound =

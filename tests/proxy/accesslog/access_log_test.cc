@@ -49,7 +49,9 @@ TEST_CASE("access log: JSON escapes what clients send and keeps numbers bare") {
   auto sink = std::make_shared<FakeLogSink>();
   AccessLog log;
   log.sink = sink;
-  log.json = {{"path", Format("%REQ(:PATH)%")}, {"code", Format("%RESPONSE_CODE%")}, {"peer", Format("%UPSTREAM_HOST%")}};
+  log.json = {{"path", Format("%REQ(:PATH)%")},
+              {"code", Format("%RESPONSE_CODE%")},
+              {"peer", Format("%UPSTREAM_HOST%")}};
   CHECK(log.Write(info));
   CHECK(sink->text == "{\"path\":\"/\\\"\\\\\\u0001\\u00ff\",\"code\":200,\"peer\":null}\n");
 }

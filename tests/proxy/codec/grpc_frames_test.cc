@@ -14,9 +14,10 @@ TEST_CASE("grpc: messages come out whole however the body is cut") {
     GrpcFrameReader reader;
     std::vector<std::string> got;
     for (size_t at = 0; at < body.size(); at += step) {
-      REQUIRE(reader.Feed(absl::string_view(body).substr(at, step), [&](absl::string_view m) {
-        got.emplace_back(m.data(), m.size());
-      }).ok());
+      REQUIRE(reader
+                  .Feed(absl::string_view(body).substr(at, step),
+                        [&](absl::string_view m) { got.emplace_back(m.data(), m.size()); })
+                  .ok());
     }
     CHECK(got == std::vector<std::string>{"one", "", std::string(300, 'x'), "end"});
     CHECK_FALSE(reader.mid_message());
@@ -26,8 +27,7 @@ TEST_CASE("grpc: messages come out whole however the body is cut") {
 TEST_CASE("grpc: too long, compressed and unknown messages are errors") {
   const auto ignore = [](absl::string_view) {};
   CHECK(absl::IsResourceExhausted(GrpcFrameReader(3).Feed(GrpcFrame("four"), ignore)));
-  CHECK(absl::IsUnimplemented(
-      GrpcFrameReader().Feed(absl::string_view("\1\0\0\0\0", 5), ignore)));
+  CHECK(absl::IsUnimplemented(GrpcFrameReader().Feed(absl::string_view("\1\0\0\0\0", 5), ignore)));
   CHECK(absl::IsInternal(GrpcFrameReader().Feed(absl::string_view("\2\0\0\0\0", 5), ignore)));
 }
 

@@ -24,9 +24,15 @@ class Script final : public ClientCodecEvents, public ResponseEvents {
   void OnCodecClose(bool protocol_error, const char* details) override {
     absl::StrAppend(&events, protocol_error ? absl::StrCat("error ", details) : "close", ";");
   }
-  void OnHead(ResponseHead got, bool last) override { absl::StrAppend(&events, got.status, last ? "!" : "", ";"); }
-  void OnInformational(ResponseHead got) override { absl::StrAppend(&events, "info ", got.status, ";"); }
-  void OnData(absl::string_view data, bool last) override { absl::StrAppend(&events, data, last ? "!" : "", ";"); }
+  void OnHead(ResponseHead got, bool last) override {
+    absl::StrAppend(&events, got.status, last ? "!" : "", ";");
+  }
+  void OnInformational(ResponseHead got) override {
+    absl::StrAppend(&events, "info ", got.status, ";");
+  }
+  void OnData(absl::string_view data, bool last) override {
+    absl::StrAppend(&events, data, last ? "!" : "", ";");
+  }
   void OnTrailers(Headers) override { events += "trailers;"; }
   void OnReset(ResetReason) override { events += "reset;"; }
   void OnWriteHigh() override {}
@@ -54,7 +60,8 @@ TEST_CASE("http1 client: a request is written and its answer frees the connectio
 TEST_CASE("http1 client: informational answers come before the answer") {
   Script script;
   script.Ask();
-  script.codec->OnData("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n");
+  script.codec->OnData(
+      "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n");
   CHECK(script.events == "info 103;204!;done;");
 }
 
@@ -73,7 +80,8 @@ TEST_CASE("http1 client: an answer to HEAD has no body, whatever its length says
   CHECK(script.events == "200!;done;");
 }
 
-TEST_CASE("http1 client: bytes that nobody asked for, a bad head or an unasked upgrade are errors") {
+TEST_CASE(
+    "http1 client: bytes that nobody asked for, a bad head or an unasked upgrade are errors") {
   Script idle;
   idle.codec->OnData("HTTP/1.1 200 OK\r\n\r\n");
   CHECK(idle.events == "error http1.unsolicited_response;");

@@ -26,7 +26,8 @@ class Script final : public ServerCodecEvents, public RequestEvents {
     return *this;
   }
   void OnCodecClose(bool protocol_error, const char* details) override {
-    absl::StrAppend(&events, protocol_error ? "error " : "close", protocol_error ? details : "", ";");
+    absl::StrAppend(&events, protocol_error ? "error " : "close", protocol_error ? details : "",
+                    ";");
   }
   void OnHead(RequestHead head, bool last) override {
     absl::StrAppend(&events, head.method, " ", head.path, " @", head.authority, ";");
@@ -38,7 +39,8 @@ class Script final : public ServerCodecEvents, public RequestEvents {
     if (last) End();
   }
   void OnTrailers(Headers trailers) override {
-    for (const Header& one : trailers) absl::StrAppend(&events, "trailer ", one.name, "=", one.value, ";");
+    for (const Header& one : trailers)
+      absl::StrAppend(&events, "trailer ", one.name, "=", one.value, ";");
     End();
   }
   void OnReset(ResetReason) override { events += "reset;"; }
@@ -80,26 +82,50 @@ struct Case {
 };
 
 const Case kCases[] = {
-    {"a simple request", "GET /a?b HTTP/1.1\r\nHost: x\r\nX-Y:  z \r\n\r\n", "GET /a?b @x;x-y=z;end;", "HTTP/1.1 200 OK\r\n"},
-    {"a body by length", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "POST / @x;body abc;end;", "HTTP/1.1 200"},
-    {"a chunked body with trailers", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;e=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: v\r\n\r\n",
+    {"a simple request", "GET /a?b HTTP/1.1\r\nHost: x\r\nX-Y:  z \r\n\r\n",
+     "GET /a?b @x;x-y=z;end;", "HTTP/1.1 200 OK\r\n"},
+    {"a body by length", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
+     "POST / @x;body abc;end;", "HTTP/1.1 200"},
+    {"a chunked body with trailers",
+     "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+     "chunked\r\n\r\n3;e=1\r\nabc\r\nA\r\n0123456789\r\n0\r\nT: v\r\n\r\n",
      "POST / @x;trailer t=v;body abc0123456789;end;", "HTTP/1.1 200"},
-    {"absolute form wins over Host", "GET http://b/p HTTP/1.1\r\nHost: x\r\n\r\n", "GET /p @b;end;", "HTTP/1.1 200"},
-    {"two pipelined requests", "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n", "GET /1 @x;end;GET /2 @x;end;", "HTTP/1.1 200"},
-    {"hop-by-hop fields are taken out", "GET / HTTP/1.1\r\nHost: x\r\nConnection: foo\r\nFoo: 1\r\nKeep-Alive: 5\r\nB: 2\r\n\r\n", "GET / @x;b=2;end;", "HTTP/1.1 200"},
-    {"HTTP/1.0 closes", "GET / HTTP/1.0\r\n\r\n", "GET / @;end;close;", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close"},
-    {"length and chunks together", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", "error http1.conflicting_framing;", "HTTP/1.1 400"},
-    {"two different lengths", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", "error http1.invalid_content_length;", "HTTP/1.1 400"},
-    {"a length with a sign", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\n", "error http1.invalid_content_length;", "HTTP/1.1 400"},
+    {"absolute form wins over Host", "GET http://b/p HTTP/1.1\r\nHost: x\r\n\r\n", "GET /p @b;end;",
+     "HTTP/1.1 200"},
+    {"two pipelined requests",
+     "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n",
+     "GET /1 @x;end;GET /2 @x;end;", "HTTP/1.1 200"},
+    {"hop-by-hop fields are taken out",
+     "GET / HTTP/1.1\r\nHost: x\r\nConnection: foo\r\nFoo: 1\r\nKeep-Alive: 5\r\nB: 2\r\n\r\n",
+     "GET / @x;b=2;end;", "HTTP/1.1 200"},
+    {"HTTP/1.0 closes", "GET / HTTP/1.0\r\n\r\n", "GET / @;end;close;",
+     "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close"},
+    {"length and chunks together",
+     "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+     "error http1.conflicting_framing;", "HTTP/1.1 400"},
+    {"two different lengths",
+     "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n",
+     "error http1.invalid_content_length;", "HTTP/1.1 400"},
+    {"a length with a sign", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\n",
+     "error http1.invalid_content_length;", "HTTP/1.1 400"},
     {"no host", "GET / HTTP/1.1\r\n\r\n", "error http1.missing_host;", "HTTP/1.1 400"},
-    {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "error http1.duplicate_host;", "HTTP/1.1 400"},
-    {"a space before the colon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", "error http1.invalid_field_name;", "HTTP/1.1 400"},
-    {"a folded line", "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", "error http1.invalid_field_name;", "HTTP/1.1 400"},
-    {"a bare line feed in a value", "GET / HTTP/1.1\r\nHost: a\r\nX: a\nY: b\r\n\r\n", "error http1.invalid_field_value;", "HTTP/1.1 400"},
-    {"an unknown transfer coding", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "error http1.invalid_transfer_encoding;", "HTTP/1.1 501"},
-    {"chunks in HTTP/1.0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "error http1.invalid_transfer_encoding;", "HTTP/1.1 400"},
-    {"a chunk size that is no number", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "POST / @x;reset;error http1.invalid_chunk;", "HTTP/1.1 400"},
-    {"a later version", "GET / HTTP/2.5\r\nHost: a\r\n\r\n", "error http1.unsupported_version;", "HTTP/1.1 505"},
+    {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "error http1.duplicate_host;",
+     "HTTP/1.1 400"},
+    {"a space before the colon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+     "error http1.invalid_field_name;", "HTTP/1.1 400"},
+    {"a folded line", "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", "error http1.invalid_field_name;",
+     "HTTP/1.1 400"},
+    {"a bare line feed in a value", "GET / HTTP/1.1\r\nHost: a\r\nX: a\nY: b\r\n\r\n",
+     "error http1.invalid_field_value;", "HTTP/1.1 400"},
+    {"an unknown transfer coding", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+     "error http1.invalid_transfer_encoding;", "HTTP/1.1 501"},
+    {"chunks in HTTP/1.0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+     "error http1.invalid_transfer_encoding;", "HTTP/1.1 400"},
+    {"a chunk size that is no number",
+     "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+     "POST / @x;reset;error http1.invalid_chunk;", "HTTP/1.1 400"},
+    {"a later version", "GET / HTTP/2.5\r\nHost: a\r\n\r\n", "error http1.unsupported_version;",
+     "HTTP/1.1 505"},
     {"no version", "GET /\r\nHost: a\r\n\r\n", "error http1.invalid_request_line;", "HTTP/1.1 400"},
 };
 

@@ -156,8 +156,7 @@ TEST_CASE("http2: streams above a GOAWAY's last id are refused") {
     client->NewStream(answer).SendHead(head, true);
   }
   loop.RunOnce(absl::ZeroDuration());
-  client->OnData(Frame(4, 0, 0, "") +
-                 Frame(7, 0, 0, absl::string_view("\0\0\0\1\0\0\0\0", 8)));
+  client->OnData(Frame(4, 0, 0, "") + Frame(7, 0, 0, absl::string_view("\0\0\0\1\0\0\0\0", 8)));
   loop.RunOnce(absl::ZeroDuration());
   CHECK_FALSE(answers[0].reset);
   CHECK(answers[1].reset == ResetReason::kRefused);
@@ -232,8 +231,8 @@ TEST_CASE("http2: data that breaks content-length resets the stream") {
 }
 
 TEST_CASE("http2: broken frames end the connection with GOAWAY") {
-  for (const std::string& bytes : {Frame(0, 0, 0, "x"), Frame(8, 0, 0, "xy"),
-                                   Frame(1, 5, 1, "\x80"), Frame(9, 0, 1, "x")}) {
+  for (const std::string& bytes :
+       {Frame(0, 0, 0, "x"), Frame(8, 0, 0, "xy"), Frame(1, 5, 1, "\x80"), Frame(9, 0, 1, "x")}) {
     RawServer server;
     server.Feed(bytes);
     CHECK(server.log.closes == 1);

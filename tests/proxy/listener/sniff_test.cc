@@ -15,10 +15,12 @@ std::string ClientHello() {
     return out + inner;
   };
   const std::string zero(1, '\0');
-  const std::string sni = std::string("\0\0", 2) + vector(2, vector(2, zero + vector(2, "Web.Example")));
-  const std::string alpn = std::string("\0\x10", 2) + vector(2, vector(2, vector(1, "h2") + vector(1, "x")));
-  const std::string body = "\x03\x03" + std::string(32, 'r') + vector(1, "") + vector(2, "\x13\x01") +
-                           vector(1, zero) + vector(2, sni + alpn);
+  const std::string sni =
+      std::string("\0\0", 2) + vector(2, vector(2, zero + vector(2, "Web.Example")));
+  const std::string alpn =
+      std::string("\0\x10", 2) + vector(2, vector(2, vector(1, "h2") + vector(1, "x")));
+  const std::string body = "\x03\x03" + std::string(32, 'r') + vector(1, "") +
+                           vector(2, "\x13\x01") + vector(1, zero) + vector(2, sni + alpn);
   return "\x16\x03\x01" + vector(2, "\x01" + vector(3, body));
 }
 
@@ -44,8 +46,10 @@ TEST_CASE("sniff: a ClientHello yields name and protocols, once it is complete")
 }
 
 TEST_CASE("sniff: HTTP/1, the HTTP/2 preface and opaque bytes are told apart") {
-  CHECK(Sniff("GET / HTTP/1.1\r\n", true, true, false).alpn == std::vector<std::string>{"http/1.1"});
-  CHECK(Sniff("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", true, true, false).alpn == std::vector<std::string>{"h2c"});
+  CHECK(Sniff("GET / HTTP/1.1\r\n", true, true, false).alpn ==
+        std::vector<std::string>{"http/1.1"});
+  CHECK(Sniff("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", true, true, false).alpn ==
+        std::vector<std::string>{"h2c"});
   CHECK(Sniff("GE", true, true, false).verdict == Sniffed::Verdict::kNeedMore);
   const Sniffed opaque = Sniff("*1\r\n$4\r\nPING\r\n", true, true, false);
   CHECK(opaque.verdict == Sniffed::Verdict::kDone);
@@ -55,9 +59,17 @@ TEST_CASE("sniff: HTTP/1, the HTTP/2 preface and opaque bytes are told apart") {
 TEST_CASE("chains: a STRICT port has no chain for plain bytes, a PERMISSIVE one has") {
   ListenerConfig config;
   config.inspects_tls = true;
-  config.chains = {Chain("strict", {.destination_port = 80, .server_names = {}, .transport_protocol = "tls", .alpn = {}}),
-                   Chain("tls", {.destination_port = 81, .server_names = {}, .transport_protocol = "tls", .alpn = {"mesh"}}),
-                   Chain("plain", {.destination_port = 81, .server_names = {}, .transport_protocol = "raw_buffer", .alpn = {}})};
+  config.chains = {
+      Chain("strict",
+            {.destination_port = 80, .server_names = {}, .transport_protocol = "tls", .alpn = {}}),
+      Chain("tls", {.destination_port = 81,
+                    .server_names = {},
+                    .transport_protocol = "tls",
+                    .alpn = {"mesh"}}),
+      Chain("plain", {.destination_port = 81,
+                      .server_names = {},
+                      .transport_protocol = "raw_buffer",
+                      .alpn = {}})};
   Sniffed plain;
   Sniffed mesh;
   mesh.tls = true;

@@ -39,12 +39,19 @@ TEST_CASE("route: the first route whose path and headers match is taken") {
   VirtualHost host = HostOf("h", {"*"});
   Route exact;
   exact.name = "exact";
-  exact.match = {.kind = RouteMatch::Path::kExact, .path = "/a", .regex = {}, .headers = {}, .query = {}};
+  exact.match = {
+      .kind = RouteMatch::Path::kExact, .path = "/a", .regex = {}, .headers = {}, .query = {}};
   exact.match.headers.push_back(
-      {.name = "x-v", .text = {.kind = TextMatch::Kind::kExact, .text = "2", .regex = {}}, .range = {}});
+      {.name = "x-v",
+       .text = {.kind = TextMatch::Kind::kExact, .text = "2", .regex = {}},
+       .range = {}});
   Route segment;
   segment.name = "segment";
-  segment.match = {.kind = RouteMatch::Path::kSegmentPrefix, .path = "/a", .regex = {}, .headers = {}, .query = {}};
+  segment.match = {.kind = RouteMatch::Path::kSegmentPrefix,
+                   .path = "/a",
+                   .regex = {},
+                   .headers = {},
+                   .query = {}};
   host.routes = {exact, segment};
   RequestHead with = Get("/a?q=1");
   with.headers.Add("x-v", "2");
@@ -59,7 +66,9 @@ TEST_CASE("route: several values of one header are matched joined, so that none 
   Route route;
   route.match.path = "/";
   route.match.headers.push_back(
-      {.name = "role", .text = {.kind = TextMatch::Kind::kExact, .text = "user", .regex = {}}, .range = {}});
+      {.name = "role",
+       .text = {.kind = TextMatch::Kind::kExact, .text = "user", .regex = {}},
+       .range = {}});
   host.routes = {route};
   RequestHead head = Get("/");
   head.headers.Add("role", "user");
@@ -78,7 +87,8 @@ TEST_CASE("route: weighted clusters get their shares") {
   action.total_weight = 100;
   pinnace::SeededRandom random(3);
   int second = 0;
-  for (int i = 0; i < 100000; ++i) second += PickCluster(action, random.Next()).cluster == "v2" ? 1 : 0;
+  for (int i = 0; i < 100000; ++i)
+    second += PickCluster(action, random.Next()).cluster == "v2" ? 1 : 0;
   CHECK(second > 9500);
   CHECK(second < 10500);
 }

@@ -23,7 +23,9 @@ static_resources:
       typed_config:
         "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
         sni: x
-)", bootstrap).ok());
+)",
+                    bootstrap)
+              .ok());
   const auto& cluster = bootstrap.static_resources().clusters(0);
   CHECK(cluster.connect_timeout().nanos() == 250000000);
   CHECK(cluster.circuit_breakers().thresholds(0).max_requests().value() == 7);
@@ -37,9 +39,11 @@ TEST_CASE("yaml: an error names line, field and rule") {
     return std::string(ParseYaml(text, bootstrap).message());
   };
   CHECK(absl::StrContains(error("node:\n  idd: a\n"), "line 2: node.idd: no such field"));
-  CHECK(absl::StrContains(error("static_resources: {clusters: [{type: ODD}]}"), "clusters[0].type"));
+  CHECK(
+      absl::StrContains(error("static_resources: {clusters: [{type: ODD}]}"), "clusters[0].type"));
   CHECK(absl::StrContains(error("node: ["), "line "));
-  CHECK(absl::StrContains(error("static_resources: {clusters: [{connect_timeout: 5}]}"), "duration"));
+  CHECK(
+      absl::StrContains(error("static_resources: {clusters: [{connect_timeout: 5}]}"), "duration"));
 }
 
 TEST_CASE("supported: a set field that the proxy does not obey is named by its path") {
