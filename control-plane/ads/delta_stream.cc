@@ -44,13 +44,15 @@ std::vector<DeltaStream::Response> DeltaStream::OnRequest(const Request& request
                           request.resource_names_subscribe().end());
   common.unsubscribe.assign(request.resource_names_unsubscribe().begin(),
                             request.resource_names_unsubscribe().end());
-  for (const auto& [name, version] : request.initial_resource_versions()) {
-    common.known.emplace_back(name, version);
-  }
   common.nonce = request.response_nonce();
   if (request.has_error_detail()) common.error = request.error_detail().message();
   const bool first = seen_types_.size() < kTypesMax && seen_types_.insert(common.type_url).second;
   const bool listens = common.type_url == kListenerType || common.type_url == kClusterType;
+  if (first) {
+    for (const auto& [name, version] : request.initial_resource_versions()) {
+      common.known.emplace_back(name, version);
+    }
+  }
   // A first request without names means everything, for the types that have always had that.
   if (first && listens && common.subscribe.empty()) common.subscribe.push_back("*");
   return ToProtos(state_.OnRequest(common));

@@ -30,7 +30,14 @@ std::vector<SotwStream::Response> SotwStream::OnRequest(const Request& request) 
   const std::string& type_url = request.type_url();
   if (!types_.contains(type_url) && types_.size() >= kTypesMax) return {};
   Type& type = types_[type_url];
-  if (!request.response_nonce().empty() && request.response_nonce() != type.last_nonce) return {};
+  StreamRequest common;
+  common.type_url = type_url;
+  common.nonce = request.response_nonce();
+  if (request.has_error_detail()) common.error = request.error_detail().message();
+  // Until the first response a nonce can only be one of an earlier stream.
+  const bool stale = !type.last_nonce.empty() && !request.response_nonce().empty() &&
+                     request.response_nonce() != type.last_nonce;
+  if (stale) return ToProtos(state_.OnRequest(common));
   std::set<std::string> names(request.resource_names().begin(), request.resource_names().end());
   const bool listens = type_url == kListenerType || type_url == kClusterType;
   if (!names.empty()) {
@@ -38,10 +45,9 @@ std::vector<SotwStream::Response> SotwStream::OnRequest(const Request& request) 
   } else if (!type.named && listens) {
     names.insert("*");
   }
-  StreamRequest common;
-  common.type_url = type_url;
-  common.nonce = request.response_nonce();
-  if (request.has_error_detail()) common.error = request.error_detail().message();
+  if (type.last_nonce.empty() && listens && names.contains("*")) {
+    common.known_version = request.version_info();
+  }
   for (const std::string& name : names) {
     if (!type.names.contains(name)) common.subscribe.push_back(name);
   }

@@ -22,8 +22,8 @@ class SotwStream {
   // `clock` must outlive this.
   explicit SotwStream(pinnace::Clock& clock) : state_(StreamState::Variant::kSotw, clock) {}
 
-  // A request with a stale nonce is dropped whole: the client, once it has read the newer response,
-  // repeats all its names (xds_protocol, "Resource updates").
+  // Of a request with a stale nonce only its word on that response counts: the client, once it has
+  // read the newer response, repeats all its names (xds_protocol, "Resource updates").
   std::vector<Response> OnRequest(const Request& request);
   std::vector<Response> OnSnapshot(SnapshotPtr snapshot);
   std::vector<Response> OnTick();

@@ -1,40 +1,15 @@
 // The push machine of one stream: answers at once, pushes in make-before-break order.
 #include "control-plane/ads/stream_state.h"
 
-#include <array>
+#include <algorithm>
+#include <utility>
 
 #include <absl/strings/str_cat.h>
 
 namespace control {
 namespace {
 
-// One step of a push: first what is new or changed of a type, and at the end what is gone of it.
-struct Stage {
-  const char* type_url;
-  bool removals;
-};
-
-// Users after what they use, then removals the other way round (xds_protocol, "Eventual
-// consistency considerations").
-constexpr std::array<Stage, 10> kStages = {{
-    {kSecretType, false},
-    {kClusterType, false},
-    {kEndpointType, false},
-    {kListenerType, false},
-    {kRouteType, false},
-    {kListenerType, true},
-    {kRouteType, true},
-    {kClusterType, true},
-    {kEndpointType, true},
-    {kSecretType, true},
-}};
-
-bool IsStaged(const std::string& type_url) {
-  for (const Stage& stage : kStages) {
-    if (stage.type_url == type_url) return true;
-  }
-  return false;
-}
+constexpr char kNoVersion[] = "0";  // Of a type without resources: a version is never empty.
 
 // The types of which a state-of-the-world response holds everything (xds_protocol, "Grouping
 // Resources into Responses").
@@ -51,6 +26,28 @@ const char* ReferrerOf(const std::string& type_url) {
 
 }  // namespace
 
+// Users after what they use, then removals the other way round (xds_protocol, "Eventual
+// consistency considerations").
+const std::array<StreamState::Stage, 10> StreamState::kStages = {{
+    {kSecretType, false},
+    {kClusterType, false},
+    {kEndpointType, false},
+    {kListenerType, false},
+    {kRouteType, false},
+    {kListenerType, true},
+    {kRouteType, true},
+    {kClusterType, true},
+    {kEndpointType, true},
+    {kSecretType, true},
+}};
+
+bool StreamState::IsStaged(const std::string& type_url) {
+  for (const Stage& stage : kStages) {
+    if (stage.type_url == type_url) return true;
+  }
+  return false;
+}
+
 const Subscription* StreamState::Find(const std::string& type_url) const {
   const auto it = types_.find(type_url);
   return it == types_.end() ? nullptr : &it->second.subscription;
@@ -63,14 +60,51 @@ std::vector<StreamResponse> StreamState::OnRequest(const StreamRequest& request)
   NoteAnswer(type, request);
   // A stale nonce changes nothing about that: subscriptions always count (xds_protocol, "ACK and
   // NACK semantics summary").
-  for (const std::string& name : request.subscribe) type.subscription.Subscribe(name);
   for (const std::string& name : request.unsubscribe) type.subscription.Unsubscribe(name);
-  for (const auto& [name, version] : request.known) type.subscription.SetKnown(name, version);
+  for (const std::string& name : request.subscribe) type.subscription.Subscribe(name);
+  for (const auto& [name, version] : request.known) {
+    if (request.type_url == kEndpointType && warming_.contains(name)) continue;
+    type.subscription.SetKnown(name, version);
+  }
+  if (request.type_url == kEndpointType) warming_.clear();
+  type.known_version = request.known_version;
   if (current_ == nullptr) return out;
-  Change change = type.subscription.TakeAnswers(current_->OfType(request.type_url));
-  Send(request.type_url, type, std::move(change), true, out);
+  Answer(request, type, out);
   Advance(out);
   return out;
+}
+
+void StreamState::Answer(const StreamRequest& request, Type& type, Responses& out) {
+  const std::string& type_url = request.type_url;
+  TakeKnownVersion(type_url, type);
+  Change change = type.subscription.TakeAnswers(current_->OfType(type_url));
+  if (type_url != kClusterType || change.upserts.empty()) {
+    Send(type_url, type, std::move(change), true, out);
+    return;
+  }
+  // A client that comes back with its endpoints but an older cluster waits for them anew.
+  const auto endpoints = types_.find(kEndpointType);
+  if (endpoints != types_.end()) {
+    NoteReferences(type_url, type.subscription, change.upserts);
+  } else if (!request.known.empty()) {
+    for (const ResourcePtr& resource : change.upserts) {
+      for (const Reference& need : current_->ReferencesOf(type_url, resource->name)) {
+        warming_.insert(need.name);
+      }
+    }
+  }
+  Send(type_url, type, std::move(change), true, out);
+  if (endpoints == types_.end()) return;
+  endpoints->second.subscription.ReleaseForced();
+  Send(kEndpointType, endpoints->second,
+       endpoints->second.subscription.TakeAnswers(current_->OfType(kEndpointType)), true, out);
+}
+
+void StreamState::TakeKnownVersion(const std::string& type_url, Type& type) {
+  if (type.known_version.empty()) return;
+  const std::string known = std::exchange(type.known_version, "");
+  if (known != current_->VersionOf(type_url, kNoVersion)) return;
+  type.subscription.SetAllKnown(current_->OfType(type_url));
 }
 
 void StreamState::NoteAnswer(Type& type, const StreamRequest& request) {
@@ -148,15 +182,13 @@ bool StreamState::AwaitsSubscription(const std::string& type_url) const {
   const char* referrer = ReferrerOf(type_url);
   if (referrer == nullptr || kStages[stage_].removals) return false;
   const auto pushed = pushed_.find(referrer);
-  const auto references = current_->references.find(referrer);
   const Subscription* users = Find(referrer);
-  if (pushed == pushed_.end() || references == current_->references.end()) return false;
+  if (pushed == pushed_.end()) return false;
   const Subscription* used = Find(type_url);
   for (const auto& [name, version] : pushed->second) {
-    const auto needs = references->second.find(name);
     // A user that was rejected asks for nothing.
-    if (needs == references->second.end() || !users->Has(name, version)) continue;
-    for (const Reference& need : needs->second) {
+    if (!users->Has(name, version)) continue;
+    for (const Reference& need : current_->ReferencesOf(referrer, name)) {
       if (need.type_url == type_url && (used == nullptr || !used->Wants(need.name))) return true;
     }
   }
@@ -169,20 +201,46 @@ void StreamState::SendStage(Responses& out) {
   if (it == types_.end()) return;
   Subscription& subscription = it->second.subscription;
   const ResourceMap& wanted = current_->OfType(stage.type_url);
+  if (stage.removals && KeepsUsers(stage)) return;
+  TakeKnownVersion(stage.type_url, it->second);
   Change change = stage.removals ? subscription.Removals(wanted) : subscription.TakeUpserts(wanted);
-  NoteReferences(stage.type_url, change.upserts);
+  HoldBack(stage.type_url, change);
+  NoteReferences(stage.type_url, subscription, change.upserts);
   Send(stage.type_url, it->second, std::move(change), !stage.removals, out);
 }
 
-void StreamState::NoteReferences(const std::string& type_url,
+bool StreamState::KeepsUsers(const Stage& stage) const {
+  const std::string type_url = stage.type_url;
+  if (type_url == kListenerType) return false;
+  for (const char* user : {kListenerType, kRouteType, kClusterType}) {
+    if (type_url == user) return false;
+    const Subscription* subscription = Find(user);
+    if (subscription != nullptr && subscription->HoldsRejected()) return true;
+  }
+  return false;
+}
+
+void StreamState::HoldBack(const std::string& type_url, Change& change) const {
+  const Subscription* clusters = Find(kClusterType);
+  if (clusters == nullptr || !clusters->HoldsRejected()) return;
+  if (type_url != kListenerType && type_url != kRouteType) return;
+  std::erase_if(change.upserts, [&](const ResourcePtr& resource) {
+    for (const Reference& need : current_->ReferencesOf(type_url, resource->name)) {
+      if (need.type_url == kClusterType && clusters->Lacks(need.name)) return true;
+    }
+    return false;
+  });
+}
+
+void StreamState::NoteReferences(const std::string& type_url, const Subscription& users,
                                  const std::vector<ResourcePtr>& upserts) {
-  const auto references = current_->references.find(type_url);
-  if (references == current_->references.end()) return;
   for (const ResourcePtr& resource : upserts) {
-    pushed_[type_url][resource->name] = resource->version;
-    const auto needs = references->second.find(resource->name);
-    if (needs == references->second.end()) continue;
-    for (const Reference& need : needs->second) {
+    // What is only said again is no news to the client.
+    if (users.Has(resource->name, resource->version)) continue;
+    if (ReferrerOf(kEndpointType) == type_url || ReferrerOf(kRouteType) == type_url) {
+      pushed_[type_url][resource->name] = resource->version;
+    }
+    for (const Reference& need : current_->ReferencesOf(type_url, resource->name)) {
       // A changed cluster waits for endpoints anew, even for those that the client has ("warming"),
       // so they follow even if they are unchanged.
       const auto used = types_.find(need.type_url);
@@ -197,7 +255,9 @@ void StreamState::Send(const std::string& type_url, Type& type, Change change, b
                        Responses& out) {
   if (!change.Worth()) return;
   if (variant_ == Variant::kSotw && IsFullSetType(type_url)) {
-    std::vector<ResourcePtr> all = type.subscription.FullSet(current_->OfType(type_url), keep_gone);
+    const ResourceMap& wanted = current_->OfType(type_url);
+    std::vector<ResourcePtr> all = type.subscription.FullSet(wanted, keep_gone);
+    type.subscription.AddRefused(wanted, change);
     SendPart(type_url, type, change, std::move(all), out);
     return;
   }
@@ -223,9 +283,15 @@ void StreamState::SendPart(const std::string& type_url, Type& type, const Change
   StreamResponse response;
   response.type_url = type_url;
   response.nonce = absl::StrCat(next_nonce_++);
-  const auto version = current_->versions.find(type_url);
-  // A type without resources still needs a version that is not empty.
-  response.version = version == current_->versions.end() ? "0" : version->second;
+  response.version = current_->VersionOf(type_url, kNoVersion);
+  if (variant_ == Variant::kSotw && IsFullSetType(type_url)) {
+    // A set that still holds what goes is not the snapshot's.
+    const ResourceMap& wanted = current_->OfType(type_url);
+    const auto gone = std::count_if(resources.begin(), resources.end(), [&](const auto& resource) {
+      return !wanted.contains(resource->name);
+    });
+    if (gone > 0) absl::StrAppend(&response.version, "+", gone);
+  }
   response.resources = std::move(resources);
   response.removed = part.removed;
   response.not_found = part.not_found;
@@ -243,8 +309,7 @@ std::map<std::string, TypeStatus> StreamState::Statuses() const {
       status.state = type.subscription.StateAgainst(newest()->OfType(type_url));
       // A client that brought everything from an earlier stream was never sent anything.
       if (status.state == Subscription::State::kSynced && status.acked_version.empty()) {
-        const auto version = newest()->versions.find(type_url);
-        if (version != newest()->versions.end()) status.acked_version = version->second;
+        status.acked_version = newest()->VersionOf(type_url, "");
       }
     }
     status.held = type.subscription.HeldCount();

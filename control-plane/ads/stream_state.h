@@ -1,6 +1,7 @@
 // What one ADS stream must send and when: the push order and its waits, without gRPC.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -31,7 +32,8 @@ struct StreamRequest {
   std::vector<std::string> subscribe;
   std::vector<std::string> unsubscribe;
   std::vector<std::pair<std::string, std::string>> known;  // initial_resource_versions.
-  std::string nonce;                 // Of the response that it answers; empty: of none.
+  std::string known_version;  // Of the whole type, brought from an earlier stream; else empty.
+  std::string nonce;          // Of the response that it answers; empty: of none.
   std::optional<std::string> error;  // Set: that response was rejected.
 };
 
@@ -86,8 +88,16 @@ class StreamState {
     Subscription subscription;
     TypeStatus status;
     std::map<std::string, std::string> nonce_versions;  // In flight: nonce -> version.
+    std::string known_version;                          // Brought, and not yet looked at.
   };
   using Responses = std::vector<StreamResponse>;
+  // One step of a push: first what is new or changed of a type, and at the end what is gone of it.
+  struct Stage {
+    const char* type_url;
+    bool removals;
+  };
+  static const std::array<Stage, 10> kStages;
+  static bool IsStaged(const std::string& type_url);
 
   void NoteAnswer(Type& type, const StreamRequest& request);
   void StartPush();
@@ -99,7 +109,17 @@ class StreamState {
   void Send(const std::string& type_url, Type& type, Change change, bool keep_gone, Responses& out);
   void SendPart(const std::string& type_url, Type& type, const Change& part,
                 std::vector<ResourcePtr> resources, Responses& out);
-  void NoteReferences(const std::string& type_url, const std::vector<ResourcePtr>& upserts);
+  // What the answer to `request` must hold, given the snapshot in force.
+  void Answer(const StreamRequest& request, Type& type, Responses& out);
+  // Notes what `upserts` refer to and marks endpoints that must follow their cluster.
+  void NoteReferences(const std::string& type_url, const Subscription& users,
+                      const std::vector<ResourcePtr>& upserts);
+  // Takes out listeners and routes that need a cluster which the client has refused.
+  void HoldBack(const std::string& type_url, Change& change) const;
+  // True if removing what the stage removes could break what the client refused to replace.
+  bool KeepsUsers(const Stage& stage) const;
+  // If the client brought the type's present version, it holds all of it.
+  void TakeKnownVersion(const std::string& type_url, Type& type);
 
   const Variant variant_;
   pinnace::Clock& clock_;
@@ -112,6 +132,9 @@ class StreamState {
   // Clusters and listeners of this push, with the versions sent.
   std::map<std::string, std::map<std::string, std::string>> pushed_;
   std::map<std::string, Type> types_;
+  // Endpoints whose cluster was answered before the client first asked for endpoints: versions that
+  // it brings of these do not count.
+  std::set<std::string> warming_;
   uint64_t next_nonce_ = 1;
   uint64_t nacks_ = 0;
 };

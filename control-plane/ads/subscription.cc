@@ -1,6 +1,7 @@
 // Subscription bookkeeping: who asked for what, what is in flight, what was refused.
 #include "control-plane/ads/subscription.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace control {
@@ -81,6 +82,11 @@ void Subscription::SetKnown(absl::string_view name, absl::string_view version) {
   entry.answer = Answer::kIfDifferent;
 }
 
+void Subscription::SetAllKnown(const ResourceMap& resources) {
+  for (const auto& [name, resource] : resources) SetKnown(name, resource->version);
+  brought_versions_ = true;
+}
+
 Change Subscription::TakeAnswers(const ResourceMap& wanted) {
   Change change;
   if (answer_wildcard_) {
@@ -121,13 +127,12 @@ void Subscription::ReleaseChangedGroups(const ResourceMap& wanted) {
   for (auto& [name, entry] : entries_) {
     if (changed.contains(entry.rejected_group)) entry.rejected_group = 0;
   }
+  if (!HoldsRejected()) last_error_.clear();
 }
 
 Change Subscription::TakeUpserts(const ResourceMap& wanted) {
   ReleaseChangedGroups(wanted);
-  for (auto& [name, entry] : entries_) {
-    if (entry.answer == Answer::kAtStage) entry.answer = Answer::kAlways;
-  }
+  ReleaseForced();
   const auto offer = [](Entry& entry, const Resource& resource) {
     if (entry.answer == Answer::kNo && entry.rejected_group == 0 &&
         !entry.effective().Is(&resource)) {
@@ -177,9 +182,26 @@ void Subscription::ForceIfHeld(absl::string_view name) {
   if (it->second.effective().kind == Holding::Kind::kPresent) it->second.answer = Answer::kAtStage;
 }
 
+void Subscription::ReleaseForced() {
+  for (auto& [name, entry] : entries_) {
+    if (entry.answer == Answer::kAtStage) entry.answer = Answer::kAlways;
+  }
+}
+
+void Subscription::AddRefused(const ResourceMap& wanted, Change& change) const {
+  for (const auto& [name, entry] : entries_) {
+    if (entry.rejected_group == 0 || !Wants(entry)) continue;
+    const auto it = wanted.find(name);
+    if (it != wanted.end()) change.upserts.push_back(it->second);
+  }
+}
+
 void Subscription::Sent(absl::string_view nonce, const Change& change) {
   sent_anything_ = true;
-  Pending& pending = pending_[std::string(nonce)];
+  // A client that never answers keeps no more than this of the server's memory.
+  if (pending_.size() >= kInFlightMax) pending_.erase(pending_.begin());
+  Pending& pending = pending_.emplace_back();
+  pending.nonce = std::string(nonce);
   const auto note = [&](const std::string& name, Holding holding) {
     Entry& entry = entries_[name];
     entry.sent = holding;
@@ -193,10 +215,15 @@ void Subscription::Sent(absl::string_view nonce, const Change& change) {
   for (const std::string& name : change.removed) note(name, {Holding::Kind::kAbsent, "", nullptr});
 }
 
+std::vector<Subscription::Pending>::iterator Subscription::FindPending(absl::string_view nonce) {
+  return std::find_if(pending_.begin(), pending_.end(),
+                      [&](const Pending& pending) { return pending.nonce == nonce; });
+}
+
 bool Subscription::Ack(absl::string_view nonce) {
-  const auto it = pending_.find(std::string(nonce));
+  const auto it = FindPending(nonce);
   if (it == pending_.end()) return false;
-  for (auto& [name, holding] : it->second.holdings) {
+  for (auto& [name, holding] : it->holdings) {
     const auto found = entries_.find(name);
     if (found == entries_.end()) continue;  // Unsubscribed meanwhile.
     Entry& entry = found->second;
@@ -213,10 +240,10 @@ bool Subscription::Ack(absl::string_view nonce) {
 }
 
 bool Subscription::Nack(absl::string_view nonce, absl::string_view reason) {
-  const auto it = pending_.find(std::string(nonce));
+  const auto it = FindPending(nonce);
   if (it == pending_.end()) return false;
   const uint64_t group = next_group_++;
-  for (const auto& [name, holding] : it->second.holdings) {
+  for (const auto& [name, holding] : it->holdings) {
     const auto found = entries_.find(name);
     if (found == entries_.end() || found->second.sent_nonce != nonce) continue;
     Entry& entry = found->second;
@@ -236,15 +263,21 @@ bool Subscription::HoldsRejected() const {
   return false;
 }
 
+bool Subscription::Lacks(absl::string_view name) const {
+  const auto it = entries_.find(std::string(name));
+  return it != entries_.end() && it->second.rejected_group != 0 &&
+         it->second.effective().kind != Holding::Kind::kPresent;
+}
+
 bool Subscription::InFlight() const {
-  for (const auto& [nonce, pending] : pending_) {
+  for (const Pending& pending : pending_) {
     if (!pending.expired) return true;
   }
   return false;
 }
 
 void Subscription::Expire() {
-  for (auto& [nonce, pending] : pending_) pending.expired = true;
+  for (Pending& pending : pending_) pending.expired = true;
 }
 
 Subscription::State Subscription::StateAgainst(const ResourceMap& wanted) const {

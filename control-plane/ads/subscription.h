@@ -17,6 +17,8 @@ namespace control {
 
 // Names one stream may subscribe to, of one type. More are not taken (counted in Refused()).
 inline constexpr size_t kSubscribedNamesMax = 100'000;
+// Responses of one type that await an answer. Beyond, the oldest's answer is no longer heeded.
+inline constexpr size_t kInFlightMax = 64;
 
 // What one response tells the client. No name stands in it twice.
 struct Change {
@@ -48,6 +50,8 @@ class Subscription {
   // The client brought `version` of `name` from an earlier stream (initial_resource_versions):
   // then only a difference is answered. Call after Subscribe(). Ignored for names not wanted.
   void SetKnown(absl::string_view name, absl::string_view version);
+  // The client brought everything in `resources`.
+  void SetAllKnown(const ResourceMap& resources);
 
   // What requests since the last call must be told, given the resources in force.
   Change TakeAnswers(const ResourceMap& wanted);
@@ -59,8 +63,12 @@ class Subscription {
   // The names in `wanted`, and those the client still holds that are not: a state-of-the-world
   // set. `keep_gone`: with the latter.
   std::vector<ResourcePtr> FullSet(const ResourceMap& wanted, bool keep_gone) const;
-  // `name` must be sent by the next TakeUpserts() even if unchanged, if the client holds it.
+  // `name` must be sent by the next TakeUpserts(), or TakeAnswers() after ReleaseForced(), even if
+  // unchanged, if the client holds it.
   void ForceIfHeld(absl::string_view name);
+  void ReleaseForced();
+  // Adds to `change` the content in `wanted` that the client has refused.
+  void AddRefused(const ResourceMap& wanted, Change& change) const;
 
   // Notes that `change` is on its way under `nonce`.
   void Sent(absl::string_view nonce, const Change& change);
@@ -70,6 +78,11 @@ class Subscription {
   // True while a response waits for its ACK, except those that Expire() has given up.
   bool InFlight() const;
   void Expire();
+  size_t in_flight_count() const { return pending_.size(); }
+  // True while the client refuses some content that is still wanted.
+  bool HoldsRejected() const;
+  // True if the client refuses `name` and has no version of it.
+  bool Lacks(absl::string_view name) const;
 
   // For status. `kUnsent`: nothing was ever sent.
   enum class State { kUnsent, kSynced, kStale, kRejected };
@@ -109,13 +122,14 @@ class Subscription {
     const Holding& effective() const { return sent.has_value() ? *sent : acked; }
   };
   struct Pending {
+    std::string nonce;
     std::vector<std::pair<std::string, Holding>> holdings;
     bool expired = false;
   };
 
   // Frees whole groups of rejected names of which one has changed since.
   void ReleaseChangedGroups(const ResourceMap& wanted);
-  bool HoldsRejected() const;
+  std::vector<Pending>::iterator FindPending(absl::string_view nonce);
   bool Wants(const Entry& entry) const { return wildcard_ || entry.named; }
 
   bool wildcard_ = false;
@@ -126,7 +140,7 @@ class Subscription {
   size_t refused_ = 0;
   uint64_t next_group_ = 1;
   std::map<std::string, Entry, std::less<>> entries_;
-  std::map<std::string, Pending, std::less<>> pending_;
+  std::vector<Pending> pending_;  // Oldest first.
   std::string last_error_;
 };
 

@@ -11,7 +11,7 @@
 
 namespace control {
 
-// A resource that another one names and that the client will ask for next.
+// A resource that another one names.
 struct Reference {
   std::string type_url;
   std::string name;
@@ -25,18 +25,25 @@ class Snapshot {
   ResourceSet resources;
   std::string version;                          // Of everything; equal content, equal version.
   std::map<std::string, std::string> versions;  // By type URL, a hash over names and versions.
-  // What each cluster and listener makes the client subscribe to: by type URL, then by name.
+  // What clusters, listeners and routes refer to: by type URL, then by name.
   std::map<std::string, std::map<std::string, std::vector<Reference>>> references;
 
   // The resources of one type; an empty map if there are none.
   const ResourceMap& OfType(const std::string& type_url) const;
+  // The version of one type; `none` if there are no resources of it.
+  std::string VersionOf(const std::string& type_url, const char* none) const;
+  // What one resource refers to; empty if nothing.
+  const std::vector<Reference>& ReferencesOf(const std::string& type_url,
+                                             const std::string& name) const;
 
  private:
   ResourceMap none_;
+  std::vector<Reference> no_references_;
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
-// Computes versions and references. Cost: one parse of each listener and cluster.
+// Computes versions and references. Cost: one parse of each listener, cluster and
+// route configuration.
 SnapshotPtr MakeSnapshot(ResourceSet resources);
 
 }  // namespace control
