@@ -13,13 +13,9 @@ namespace proxy {
 std::string StatsText(const StatsRegistry& stats, absl::string_view filter) {
   std::map<std::string, uint64_t> lines;
   stats.ForEach([&](const Scope& scope) {
-    // Dots inside a name would read as levels; Envoy turns colons into underscores likewise.
-    const std::string name = absl::StrReplaceAll(scope.name(), {{":", "_"}});
+    const std::string start = scope.start();
     for (size_t i = 0; i < scope.kind().names.size(); ++i) {
-      const std::string full =
-          name.empty()
-              ? absl::StrCat(scope.kind().prefix, ".", scope.kind().names[i].name)
-              : absl::StrCat(scope.kind().prefix, ".", name, ".", scope.kind().names[i].name);
+      const std::string full = absl::StrCat(start, scope.kind().names[i].name);
       if (filter.empty() || absl::StrContains(full, filter)) lines[full] = scope.Sum(i);
     }
   });
@@ -40,7 +36,8 @@ std::string StatsPrometheus(const StatsRegistry& stats) {
     }
     for (size_t i = 0; i < scope.kind().names.size(); ++i) {
       const StatName& stat = scope.kind().names[i];
-      const std::string name = absl::StrCat("envoy_", scope.kind().prefix, "_",
+      const absl::string_view prefix = scope.kind().prefix;
+      const std::string name = absl::StrCat("envoy_", prefix, prefix.empty() ? "" : "_",
                                             absl::StrReplaceAll(stat.name, {{".", "_"}}));
       std::string& text = metrics[name];
       if (text.empty())

@@ -10,6 +10,7 @@
 
 #include "proxy/accesslog/access_log.h"
 #include "proxy/codec/codec.h"
+#include "proxy/http/filter.h"
 #include "proxy/route/route.h"
 #include "proxy/stats/stats.h"
 #include "proxy/upstream/cluster.h"
@@ -37,6 +38,8 @@ struct HttpConfig {
   absl::Duration request_headers_timeout = absl::ZeroDuration();  // Zero: none.
   absl::Duration drain_timeout = absl::Seconds(5);
   std::vector<AccessLog> access_logs;
+  std::vector<FilterEntry> filters;        // In order, without the router.
+  size_t filter_buffer_max = 1024 * 1024;  // Bytes that filters may hold of one message.
   std::shared_ptr<Scope> stats;
 };
 
@@ -62,6 +65,7 @@ struct WorkerContext {
   Network& network;
   size_t index;  // Of its stats shards.
   Clusters& clusters;
+  SideCalls& side_calls;
   std::shared_ptr<const Tables> tables;
   Cell* server_stats;
   bool draining = false;

@@ -40,7 +40,39 @@ void Exchange::OnHead(RequestHead head, bool last) {
   if (last) info_.request_end_ns = info_.start_ns;
 
   PrepareRequest();
-  if (!ChooseRoute()) return;
+  ChooseRoute();
+  if (!downstream_.config->filters.empty()) {
+    StartFilters();
+    if (filters_ != nullptr) return filters_->RequestHead(last);
+  }
+  Dispatch(last);
+}
+
+void Exchange::StartFilters() {
+  const HttpConfig& config = *downstream_.config;
+  size_t buffer_max = config.filter_buffer_max;
+  if (route_ != nullptr && route_->request_buffer_max) {
+    buffer_max = *route_->request_buffer_max;
+  } else if (host_ != nullptr && host_->request_buffer_max) {
+    buffer_max = *host_->request_buffer_max;
+  }
+  filters_ = std::make_unique<FilterRun>(
+      *this, config.filters, buffer_max,
+      [this](const FilterEntry& entry, std::vector<const RouteFilterConfig*>& found) {
+        return FindRouteFilters(entry.name, entry.disabled, choice_, route_, host_, routes_.get(),
+                                found);
+      });
+  if (filters_->size() == 0) filters_.reset();
+}
+
+// What the route says, once every filter has let the head pass.
+void Exchange::Dispatch(bool last) {
+  if (route_cleared_) ChooseRoute();
+  if (route_ == nullptr) {
+    SetFlag(info_, ResponseFlag::kNoRoute);
+    downstream_.stats[kNoRoute].Add();
+    return Reply(404, "route_not_found", "");
+  }
   if (route_->redirect) return Redirect(*route_->redirect);
   if (route_->direct) {
     downstream_.stats[kRqDirectResponse].Add();
@@ -79,29 +111,26 @@ void Exchange::PrepareRequest() {
   }
 }
 
-bool Exchange::ChooseRoute() {
+// A second time, after a filter cleared the route, in the table that was pinned the first time.
+void Exchange::ChooseRoute() {
   const HttpConfig& config = *downstream_.config;
-  routes_ = config.routes;
+  if (routes_ == nullptr) routes_ = config.routes;
   if (routes_ == nullptr) {
     const auto found = downstream_.worker.tables->routes.find(config.rds_name);
     if (found != downstream_.worker.tables->routes.end()) routes_ = found->second;
   }
   if (routes_ != nullptr) host_ = routes_->FindHost(request_.authority);
-  if (host_ != nullptr) route_ = RouteTable::FindRoute(*host_, request_);
-  if (route_ == nullptr) {
-    SetFlag(info_, ResponseFlag::kNoRoute);
-    downstream_.stats[kNoRoute].Add();
-    Reply(404, "route_not_found", "");
-    return false;
-  }
+  route_ = host_ == nullptr ? nullptr : RouteTable::FindRoute(*host_, request_);
+  choice_ = nullptr;
+  if (route_ == nullptr) return;
   info_.route_name = route_->name;
-  return true;
+  if (!route_->forward) return;
+  choice_ = &PickCluster(*route_->forward, downstream_.worker.loop.random().Next());
+  info_.cluster = choice_->cluster;
 }
 
 void Exchange::Forward(bool last) {
   const ForwardAction& action = *route_->forward;
-  choice_ = &PickCluster(action, downstream_.worker.loop.random().Next());
-  info_.cluster = choice_->cluster;
   std::shared_ptr<Cluster> cluster = downstream_.worker.clusters.Find(choice_->cluster);
   if (cluster == nullptr) {
     SetFlag(info_, ResponseFlag::kNoCluster);
@@ -118,11 +147,7 @@ void Exchange::Forward(bool last) {
   route_->request_edits.Apply(request_.headers);
   host_->request_edits.Apply(request_.headers);
   routes_->request_edits().Apply(request_.headers);
-  if (request_.expects_continue) {
-    ResponseHead go_on;
-    go_on.status = 100;
-    sender_.SendInformational(go_on);
-  }
+  SendContinue();
   const RetryPolicy* retry = action.retry   ? &*action.retry
                              : host_->retry ? &*host_->retry
                                             : nullptr;
@@ -144,8 +169,28 @@ void Exchange::OnData(absl::string_view data, bool last) {
   info_.request_bytes += data.size();
   idle_since_ns_ = downstream_.worker.loop.NowNs();
   if (last) EndRequest();
-  if (forwarder_) forwarder_->SendData(data, last);
+  if (filters_ != nullptr) {
+    filters_->RequestData(data, last);
+  } else {
+    OnFilteredRequestData(data, last);
+  }
   if (last && response_done_) Finish();
+}
+
+void Exchange::OnFilteredRequestData(absl::string_view data, bool last) {
+  if (forwarder_) forwarder_->SendData(data, last);
+}
+
+void Exchange::OnFilteredRequestTrailers(Headers trailers) {
+  if (forwarder_) forwarder_->SendTrailers(std::move(trailers));
+}
+
+void Exchange::SendContinue() {
+  if (!request_.expects_continue || continue_sent_) return;
+  continue_sent_ = true;
+  ResponseHead go_on;
+  go_on.status = 100;
+  sender_.SendInformational(go_on);
 }
 
 void Exchange::EndRequest() {
@@ -155,7 +200,11 @@ void Exchange::EndRequest() {
 
 void Exchange::OnTrailers(Headers trailers) {
   EndRequest();
-  if (forwarder_) forwarder_->SendTrailers(std::move(trailers));
+  if (filters_ != nullptr) {
+    filters_->RequestTrailers(std::move(trailers));
+  } else {
+    OnFilteredRequestTrailers(std::move(trailers));
+  }
   if (response_done_) Finish();
 }
 
@@ -176,6 +225,7 @@ void Exchange::OnResponseInformational(ResponseHead head) {
 }
 
 void Exchange::OnResponseHead(ResponseHead head, bool last) {
+  if (replaced_) return;
   response_ = std::move(head);
   info_.details = "via_upstream";
   choice_->response_edits.Apply(response_.headers);
@@ -184,7 +234,19 @@ void Exchange::OnResponseHead(ResponseHead head, bool last) {
   routes_->response_edits().Apply(response_.headers);
   const int64_t service_ns = info_.upstream_first_ns - info_.start_ns;
   response_.headers.Set(HeaderId::kXEnvoyUpstreamServiceTime, absl::StrCat(service_ns / 1'000'000));
+  DeliverHead(last);
+}
+
+void Exchange::DeliverHead(bool last) {
+  if (filters_ != nullptr && !filters_->response_stopped()) return filters_->ResponseHead(last);
   SendHead(last);
+}
+
+void Exchange::DeliverData(absl::string_view data, bool last) {
+  if (filters_ != nullptr && !filters_->response_stopped()) {
+    return filters_->ResponseData(data, last);
+  }
+  OnFilteredResponseData(data, last);
 }
 
 void Exchange::SendHead(bool last) {
@@ -210,24 +272,37 @@ void Exchange::SendHead(bool last) {
 }
 
 void Exchange::OnResponseData(absl::string_view data, bool last) {
-  info_.response_bytes += data.size();
+  if (replaced_) return;
   idle_since_ns_ = downstream_.worker.loop.NowNs();
+  DeliverData(data, last);
+}
+
+void Exchange::OnFilteredResponseData(absl::string_view data, bool last) {
+  info_.response_bytes += data.size();
   sender_.SendData(data, last);
   if (last) EndResponse();
 }
 
 void Exchange::OnResponseTrailers(Headers trailers) {
+  if (replaced_) return;
+  if (filters_ != nullptr) return filters_->ResponseTrailers(std::move(trailers));
+  OnFilteredResponseTrailers(std::move(trailers));
+}
+
+void Exchange::OnFilteredResponseTrailers(Headers trailers) {
   sender_.SendTrailers(trailers);
   EndResponse();
 }
 
 void Exchange::OnResponseReset() {
+  if (replaced_) return;
   downstream_.stats[kDownstreamRqTxReset].Add();
   sender_.Reset(ResetReason::kLocal);
   Finish();
 }
 
 void Exchange::OnForwardFailed(const ForwardFailure& failure) {
+  if (replaced_) return;
   SetFlag(info_, failure.flag);
   // What our transport said stays in our log; the client learns only that there was no connection.
   Reply(failure.status, failure.details, failure.body, {}, failure.overloaded);
@@ -240,27 +315,63 @@ void Exchange::Redirect(const RedirectAction& action) {
 
 void Exchange::Reply(int status, absl::string_view details, absl::string_view body,
                      absl::string_view location, bool overloaded) {
-  info_.details = details;
-  response_.status = status;
+  FilterReply reply{.status = status, .details = details, .body = std::string(body)};
+  if (overloaded) reply.headers.emplace_back("x-envoy-overloaded", "true");
+  if (!location.empty()) reply.headers.emplace_back("location", location);
+  OnFilterReply(std::move(reply));
+}
+
+void Exchange::OnFilterReply(FilterReply reply) {
+  if (finished_) return;
+  if (response_begun_) {
+    downstream_.stats[kDownstreamRqTxReset].Add();
+    sender_.Reset(ResetReason::kLocal);
+    return Finish();
+  }
+  if (filters_ != nullptr) {
+    filters_->StopRequest();
+    // An answer that filters have begun to see is replaced, and the new one is not shown to them.
+    if (filters_->response_seen()) filters_->StopResponse();
+  }
+  replaced_ = forwarder_.has_value();  // What the upstream still says is not heard.
+  info_.details = request_.headers.arena().Copy(reply.details);
+  response_ = ResponseHead();
   const bool grpc =
       absl::StartsWith(request_.headers.Value(HeaderId::kContentType), "application/grpc");
   Headers& headers = response_.headers;
-  if (overloaded) headers.Add(HeaderId::kXEnvoyOverloaded, "true");
-  if (!location.empty()) headers.Add(HeaderId::kLocation, location);
+  for (const auto& [name, value] : reply.headers) headers.Add(name, value);
   if (grpc) {
     // A gRPC client reads its status from a trailers-only answer (gRPC over HTTP/2, "Responses").
     response_.status = 200;
-    headers.Add(HeaderId::kContentType, "application/grpc");
-    headers.Add(HeaderId::kGrpcStatus, absl::StrCat(GrpcStatusOf(status)));
-    if (!body.empty()) headers.Add(HeaderId::kGrpcMessage, body);
-    return SendHead(true);
+    headers.Set(HeaderId::kContentType, "application/grpc");
+    headers.Add(HeaderId::kGrpcStatus,
+                absl::StrCat(reply.grpc_status.value_or(GrpcStatusOf(reply.status))));
+    if (!reply.body.empty()) headers.Add(HeaderId::kGrpcMessage, GrpcMessage(reply.body));
+    return DeliverHead(true);
   }
-  if (!body.empty()) headers.Add(HeaderId::kContentType, "text/plain");
-  response_.content_length = body.size();
-  const bool bodiless = body.empty() || request_.method == "HEAD";
-  if (bodiless) return SendHead(true);
-  SendHead(false);
-  OnResponseData(body, true);
+  response_.status = reply.status;
+  if (!reply.body.empty() && headers.Find(HeaderId::kContentType) == nullptr) {
+    headers.Add(HeaderId::kContentType, "text/plain");
+  }
+  response_.content_length = reply.body.size();
+  const bool bodiless = reply.body.empty() || request_.method == "HEAD";
+  DeliverHead(bodiless);
+  if (!bodiless && !finished_) DeliverData(reply.body, true);
+}
+
+void Exchange::OnFilterOverflow(bool of_request) {
+  if (of_request) {
+    downstream_.stats[kDownstreamRqTooLarge].Add();
+    return Reply(413, "request_payload_too_large", "Payload Too Large");
+  }
+  downstream_.stats[kRsTooLarge].Add();
+  Reply(500, "response_payload_too_large", "Internal Server Error");
+}
+
+void Exchange::OnFilterPressure(bool of_request, bool high) {
+  if (of_request) return high ? sender_.PauseReading() : sender_.ResumeReading();
+  if (!forwarder_) return;
+  high ? forwarder_->PauseResponse() : forwarder_->ResumeResponse();
 }
 
 void Exchange::OnWriteHigh() {
@@ -297,6 +408,7 @@ void Exchange::Finish() {
   idle_.Cancel();
   info_.end_ns = downstream_.worker.loop.ReadNs();
   downstream_.stats[kDownstreamRqActive].Sub();
+  if (filters_ != nullptr) filters_->End(info_);
   for (const AccessLog& log : downstream_.config->access_logs) {
     if (!log.Write(info_)) downstream_.worker.server_stats[kServerAccessLogDropped].Add();
   }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "proxy/exchange/config.h"
+#include "proxy/exchange/filter_run.h"
 #include "proxy/forward/forwarder.h"
 
 namespace proxy {
@@ -29,7 +30,10 @@ class ExchangeOwner {
 };
 
 // Loop thread only.
-class Exchange final : public RequestEvents, public ForwardEvents, public Deferred {
+class Exchange final : public RequestEvents,
+                       public ForwardEvents,
+                       public FilterStream,
+                       public Deferred {
  public:
   Exchange(DownstreamInfo& downstream, ResponseSender& sender, ExchangeOwner& owner);
   ~Exchange() override;
@@ -52,15 +56,39 @@ class Exchange final : public RequestEvents, public ForwardEvents, public Deferr
   void OnUpstreamWriteHigh() override { sender_.PauseReading(); }
   void OnUpstreamWriteLow() override { sender_.ResumeReading(); }
 
+  // What has come past the filters, and what they ask for.
+  EventLoop& loop() override { return downstream_.worker.loop; }
+  size_t worker() const override { return downstream_.worker.index; }
+  StreamInfo& info() override { return info_; }
+  RequestHead& request() override { return request_; }
+  ResponseHead& response() override { return response_; }
+  SideCalls& side_calls() override { return downstream_.worker.side_calls; }
+  void OnFilteredRequestHead(bool last) override { Dispatch(last); }
+  void OnFilteredRequestData(absl::string_view data, bool last) override;
+  void OnFilteredRequestTrailers(Headers trailers) override;
+  void OnFilteredResponseHead(bool last) override { SendHead(last); }
+  void OnFilteredResponseData(absl::string_view data, bool last) override;
+  void OnFilteredResponseTrailers(Headers trailers) override;
+  void OnFilterReply(FilterReply reply) override;
+  void OnClearRoute() override { route_cleared_ = true; }
+  void OnCollectRequest() override { SendContinue(); }
+  void OnFilterOverflow(bool of_request) override;
+  void OnFilterPressure(bool of_request, bool high) override;
+
  private:
   friend class HttpConnection;
-  bool ChooseRoute();
+  void ChooseRoute();
   void PrepareRequest();
+  void StartFilters();
+  void Dispatch(bool last);
   void Forward(bool last);
+  void SendContinue();
   void Redirect(const RedirectAction& action);
   // Answers in place of an upstream.
   void Reply(int status, absl::string_view details, absl::string_view body,
              absl::string_view location = {}, bool overloaded = false);
+  void DeliverHead(bool last);
+  void DeliverData(absl::string_view data, bool last);
   void SendHead(bool last);
   void EndRequest();
   void EndResponse();
@@ -78,12 +106,16 @@ class Exchange final : public RequestEvents, public ForwardEvents, public Deferr
   const Route* route_ = nullptr;
   const WeightedCluster* choice_ = nullptr;
   std::optional<Forwarder> forwarder_;
+  std::unique_ptr<FilterRun> filters_;  // Null if no filter wants this stream.
   Timer idle_;
   int64_t idle_since_ns_ = 0;
   bool request_done_ = false;
   bool response_begun_ = false;
   bool response_done_ = false;
   bool finished_ = false;
+  bool route_cleared_ = false;
+  bool continue_sent_ = false;
+  bool replaced_ = false;
 };
 
 }  // namespace proxy

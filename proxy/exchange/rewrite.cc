@@ -111,6 +111,18 @@ int GrpcStatusOf(int http_status) {
   }
 }
 
+std::string GrpcMessage(absl::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c >= ' ' && c <= '~' && c != '%') {
+      out += c;
+    } else {
+      absl::StrAppend(&out, "%", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
+    }
+  }
+  return out;
+}
+
 absl::string_view HttpDate(absl::Time now, Arena& arena) {
   thread_local int64_t second = -1;
   thread_local std::string text;

@@ -21,6 +21,8 @@ std::string RedirectLocation(const RedirectAction& action, const Route& route,
 absl::Duration RequestTimeout(const ForwardAction& action, const RequestHead& head);
 // gRPC's status for an HTTP status that a proxy made (gRPC "HTTP to gRPC Status Code Mapping").
 int GrpcStatusOf(int http_status);
+// Text as a grpc-message: bytes outside of printable ASCII, and '%', as %XX.
+std::string GrpcMessage(absl::string_view text);
 // `now` as an IMF-fixdate (RFC 9110 §5.6.7), formatted once a second per thread.
 absl::string_view HttpDate(absl::Time now, Arena& arena);
 

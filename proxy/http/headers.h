@@ -1,6 +1,7 @@
 // Header fields and message heads as codecs, filters and routes see them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -107,6 +108,11 @@ class Headers {
   // The number of fields removed.
   size_t Remove(HeaderId id);
   size_t Remove(absl::string_view lower_name);
+  // Removes every field of which `gone(const Header&)` is true.
+  template <typename Predicate>
+  void RemoveIf(const Predicate& gone) {
+    fields_.erase(std::remove_if(fields_.begin(), fields_.end(), gone), fields_.end());
+  }
   // The first field of that name; null if none. O(fields).
   const Header* Find(HeaderId id) const;
   const Header* Find(absl::string_view lower_name) const;

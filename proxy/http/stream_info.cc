@@ -8,8 +8,9 @@
 namespace proxy {
 
 std::string ResponseFlagsText(uint32_t flags) {
-  static constexpr const char* kNames[] = {"UH", "UF", "UO", "NR", "URX", "NC",  "DC",
-                                           "UC", "UT", "LR", "UR", "DPE", "UPE", "SI"};
+  static constexpr const char* kNames[] = {"UH", "UF", "UO", "NR",   "URX", "NC",  "DC",
+                                           "UC", "UT", "LR", "UR",   "DPE", "UPE", "SI",
+                                           "DI", "FI", "RL", "UAEX", "RLSE"};
   std::string text;
   for (size_t bit = 0; bit < std::size(kNames); ++bit) {
     if ((flags & (1U << bit)) == 0) continue;

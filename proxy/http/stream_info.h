@@ -28,6 +28,11 @@ enum class ResponseFlag : uint32_t {
   kDownstreamProtocolError = 1 << 11,  // DPE
   kUpstreamProtocolError = 1 << 12,    // UPE
   kIdleTimeout = 1 << 13,              // SI
+  kDelayInjected = 1 << 14,            // DI
+  kFaultInjected = 1 << 15,            // FI
+  kRateLimited = 1 << 16,              // RL
+  kUnauthorizedExternal = 1 << 17,     // UAEX
+  kRateLimitServiceError = 1 << 18,    // RLSE
 };
 // "UH,URX"; "-" if there is none.
 std::string ResponseFlagsText(uint32_t flags);

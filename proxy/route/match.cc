@@ -62,6 +62,16 @@ std::optional<absl::string_view> MatchedValue(const RequestHead& head, absl::str
   return found;
 }
 
+absl::string_view WithoutPort(absl::string_view authority) {
+  const size_t colon = authority.rfind(':');
+  if (colon == absl::string_view::npos || authority.find(']', colon) != absl::string_view::npos) {
+    return authority;
+  }
+  return authority.substr(0, colon);
+}
+
+}  // namespace
+
 bool HeaderMatches(const HeaderMatch& match, const RequestHead& head) {
   std::string storage;
   std::optional<absl::string_view> value = MatchedValue(head, match.name, storage);
@@ -96,16 +106,6 @@ bool QueryMatches(const QueryMatch& match, absl::string_view path) {
   return false;
 }
 
-absl::string_view WithoutPort(absl::string_view authority) {
-  const size_t colon = authority.rfind(':');
-  if (colon == absl::string_view::npos || authority.find(']', colon) != absl::string_view::npos) {
-    return authority;
-  }
-  return authority.substr(0, colon);
-}
-
-}  // namespace
-
 bool TextMatch::Matches(absl::string_view value) const {
   switch (kind) {
     case Kind::kExact: return Equals(value, text, ignore_case);
@@ -122,29 +122,33 @@ bool TextMatch::Matches(absl::string_view value) const {
   return false;
 }
 
-void HeaderEdits::Apply(Headers& headers) const {
-  for (const std::string& name : remove) headers.Remove(name);
-  for (const Edit& edit : edits) {
-    switch (edit.action) {
-      case Edit::Action::kAppend: headers.Add(edit.name, edit.value); break;
-      case Edit::Action::kAddIfAbsent:
-        if (headers.Find(edit.name) == nullptr) headers.Add(edit.name, edit.value);
-        break;
-      case Edit::Action::kOverwrite: headers.Set(edit.name, edit.value); break;
-      case Edit::Action::kOverwriteIfPresent:
-        if (headers.Find(edit.name) != nullptr) headers.Set(edit.name, edit.value);
-        break;
-    }
+void HeaderEdits::Edit::Apply(Headers& headers) const {
+  switch (action) {
+    case Action::kAppend: headers.Add(name, value); break;
+    case Action::kAddIfAbsent:
+      if (headers.Find(name) == nullptr) headers.Add(name, value);
+      break;
+    case Action::kOverwrite: headers.Set(name, value); break;
+    case Action::kOverwriteIfPresent:
+      if (headers.Find(name) != nullptr) headers.Set(name, value);
+      break;
   }
 }
 
+void HeaderEdits::Apply(Headers& headers) const {
+  for (const std::string& name : remove) headers.Remove(name);
+  for (const Edit& edit : edits) edit.Apply(headers);
+}
+
 RouteTable::RouteTable(std::string name, std::vector<VirtualHost> hosts, bool ignore_port,
-                       HeaderEdits request_edits, HeaderEdits response_edits)
+                       HeaderEdits request_edits, HeaderEdits response_edits,
+                       std::vector<RouteFilter> filters)
     : name_(std::move(name)),
       hosts_(std::move(hosts)),
       ignore_port_(ignore_port),
       request_edits_(std::move(request_edits)),
-      response_edits_(std::move(response_edits)) {
+      response_edits_(std::move(response_edits)),
+      filters_(std::move(filters)) {
   for (size_t i = 0; i < hosts_.size(); ++i) {
     for (const std::string& domain : hosts_[i].domains) {
       const std::string lower = absl::AsciiStrToLower(domain);

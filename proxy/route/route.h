@@ -12,6 +12,7 @@
 #include <absl/time/time.h>
 #include <re2/re2.h>
 
+#include "proxy/http/filter.h"
 #include "proxy/http/headers.h"
 
 namespace proxy {
@@ -39,6 +40,10 @@ struct QueryMatch {
   std::string name;
   TextMatch text;
 };
+
+// Whether the request's fields (several of one name joined by commas) and query satisfy the match.
+bool HeaderMatches(const HeaderMatch& match, const RequestHead& head);
+bool QueryMatches(const QueryMatch& match, absl::string_view path);
 
 struct RouteMatch {
   enum class Path : uint8_t { kPrefix, kExact, kRegex, kSegmentPrefix, kConnect };
@@ -83,6 +88,7 @@ struct HeaderEdits {
     std::string name;
     std::string value;
     enum class Action : uint8_t { kAppend, kAddIfAbsent, kOverwrite, kOverwriteIfPresent } action;
+    void Apply(Headers& headers) const;
   };
   std::vector<std::string> remove;
   std::vector<Edit> edits;
@@ -90,11 +96,20 @@ struct HeaderEdits {
   void Apply(Headers& headers) const;
 };
 
+// typed_per_filter_config: what a route says to one filter, by the name that the filter has in the
+// connection manager.
+struct RouteFilter {
+  std::string name;
+  std::shared_ptr<const RouteFilterConfig> config;  // Null: only `disabled`.
+  bool disabled = false;
+};
+
 struct WeightedCluster {
   std::string cluster;
   uint32_t weight = 1;
   HeaderEdits request_edits;
   HeaderEdits response_edits;
+  std::vector<RouteFilter> filters = {};
 };
 
 struct ForwardAction {
@@ -133,6 +148,8 @@ struct Route {
   std::optional<DirectAction> direct;
   HeaderEdits request_edits;
   HeaderEdits response_edits;
+  std::vector<RouteFilter> filters;
+  std::optional<size_t> request_buffer_max;  // per_request_buffer_limit_bytes
 };
 
 struct VirtualHost {
@@ -142,6 +159,8 @@ struct VirtualHost {
   std::optional<RetryPolicy> retry;
   HeaderEdits request_edits;
   HeaderEdits response_edits;
+  std::vector<RouteFilter> filters;
+  std::optional<size_t> request_buffer_max;
 };
 
 // All virtual hosts of one RouteConfiguration, with their domains indexed.
@@ -150,7 +169,8 @@ class RouteTable {
   // Domains as in Envoy: exact, "*.suffix", "prefix.*" or "*"; each in one virtual host only
   // (the caller has checked). `ignore_port`: compare hosts without their port.
   RouteTable(std::string name, std::vector<VirtualHost> hosts, bool ignore_port,
-             HeaderEdits request_edits, HeaderEdits response_edits);
+             HeaderEdits request_edits, HeaderEdits response_edits,
+             std::vector<RouteFilter> filters = {});
 
   // The virtual host of `authority`, in Envoy's order: exact, longest suffix wildcard, longest
   // prefix wildcard, "*"; null if none. Case-insensitive.
@@ -161,6 +181,7 @@ class RouteTable {
   const std::string& name() const { return name_; }
   const HeaderEdits& request_edits() const { return request_edits_; }
   const HeaderEdits& response_edits() const { return response_edits_; }
+  const std::vector<RouteFilter>& filters() const { return filters_; }
   const std::vector<VirtualHost>& hosts() const { return hosts_; }
 
  private:
@@ -168,11 +189,18 @@ class RouteTable {
   std::vector<VirtualHost> hosts_;
   bool ignore_port_;
   HeaderEdits request_edits_, response_edits_;
+  std::vector<RouteFilter> filters_;
   absl::flat_hash_map<std::string, size_t> exact_;
   std::vector<std::pair<std::string, size_t>> suffixes_;  // Longest first.
   std::vector<std::pair<std::string, size_t>> prefixes_;
   std::optional<size_t> any_;
 };
+
+// What routes say to the filter `name`, the most specific first, put into `found` (any argument may
+// be null). The answer: whether the filter runs; `disabled` is its own default.
+bool FindRouteFilters(absl::string_view name, bool disabled, const WeightedCluster* cluster,
+                      const Route* route, const VirtualHost* host, const RouteTable* table,
+                      std::vector<const RouteFilterConfig*>& found);
 
 // The cluster that `draw` (uniform over all uint64_t) falls on, by weights. O(clusters).
 const WeightedCluster& PickCluster(const ForwardAction& action, uint64_t draw);

@@ -88,7 +88,7 @@ absl::Status ProxyServer::OnResource(const std::string& url, const std::string& 
   if (url == kRouteUrl) {
     envoy::config::route::v3::RouteConfiguration proto;
     if (!any.UnpackTo(&proto)) return absl::InvalidArgumentError("not a RouteConfiguration");
-    auto parsed = ParseRoutes(proto);
+    auto parsed = ParseRoutes(proto, parse_);
     if (!parsed.ok()) return parsed.status();
     routes_[name] = *std::move(parsed);
     return absl::OkStatus();

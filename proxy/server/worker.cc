@@ -14,10 +14,12 @@ Worker::Worker(size_t index, Network& network, pinnace::Clock& clock, StatsRegis
       network_(network),
       index_(index),
       clusters_(loop_, network, index, CodecLimits{}),
+      side_calls_(loop_, clusters_),
       context_{loop_,
                network,
                index,
                clusters_,
+               side_calls_,
                std::make_shared<Tables>(),
                stats.Get(kServerScope, "")->Shard(index)} {}
 

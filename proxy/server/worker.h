@@ -11,6 +11,7 @@
 
 #include "proxy/exchange/http_connection.h"
 #include "proxy/exchange/tcp.h"
+#include "proxy/forward/side_call.h"
 #include "proxy/listener/listener.h"
 
 namespace proxy {
@@ -51,6 +52,7 @@ class Worker final : public ConnectionSink, public DownstreamOwner {
   Network& network_;
   const size_t index_;
   Clusters clusters_;
+  ClusterSideCalls side_calls_;
   WorkerContext context_;
   SnapshotPtr snapshot_ = std::make_shared<Snapshot>();
   std::map<std::string, std::unique_ptr<Listener>> listeners_;  // By name.

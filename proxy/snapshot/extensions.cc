@@ -17,6 +17,7 @@
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 #include "mesh/v1/identity.pb.h"
+#include "proxy/filters/filters.h"
 
 namespace proxy {
 
@@ -27,6 +28,7 @@ const google::protobuf::Message* FindExtension(absl::string_view full_name) {
       &envoy::config::endpoint::v3::ClusterLoadAssignment::default_instance(),
       &envoy::config::listener::v3::Listener::default_instance(),
       &envoy::config::route::v3::RouteConfiguration::default_instance(),
+      &envoy::config::route::v3::FilterConfig::default_instance(),
       &extensions::access_loggers::file::v3::FileAccessLog::default_instance(),
       &extensions::filters::http::router::v3::Router::default_instance(),
       &extensions::filters::listener::http_inspector::v3::HttpInspector::default_instance(),
@@ -45,6 +47,10 @@ const google::protobuf::Message* FindExtension(absl::string_view full_name) {
   };
   for (const google::protobuf::Message* one : all) {
     if (one->GetDescriptor()->full_name() == full_name) return one;
+  }
+  if (const FilterType* filter = FindFilter(full_name)) {
+    return filter->config->GetDescriptor()->full_name() == full_name ? filter->config
+                                                                     : filter->route_config;
   }
   return nullptr;
 }

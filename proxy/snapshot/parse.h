@@ -14,6 +14,7 @@
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "proxy/exchange/config.h"
 #include "proxy/listener/config.h"
+#include "proxy/route/read_match.h"
 #include "proxy/route/route.h"
 
 namespace proxy {
@@ -33,7 +34,7 @@ absl::StatusOr<std::shared_ptr<const ClusterConfig>> ParseCluster(
 absl::StatusOr<EndpointList> ParseEndpoints(
     const envoy::config::endpoint::v3::ClusterLoadAssignment& proto);
 absl::StatusOr<std::shared_ptr<const RouteTable>> ParseRoutes(
-    const envoy::config::route::v3::RouteConfiguration& proto);
+    const envoy::config::route::v3::RouteConfiguration& proto, ParseContext& context);
 absl::StatusOr<std::shared_ptr<const ListenerConfig>> ParseListener(
     const envoy::config::listener::v3::Listener& proto, ParseContext& context);
 absl::Status ParseSecret(const envoy::extensions::transport_sockets::tls::v3::Secret& proto,
@@ -43,6 +44,5 @@ absl::Status ParseSecret(const envoy::extensions::transport_sockets::tls::v3::Se
 absl::StatusOr<std::shared_ptr<const TlsSlot>> ParseTransportSocket(
     const envoy::config::core::v3::TransportSocket& proto, bool server, ParseContext& context);
 absl::StatusOr<Address> ParseAddress(const envoy::config::core::v3::Address& proto);
-absl::Duration ToDuration(const google::protobuf::Duration& proto);
 
 }  // namespace proxy

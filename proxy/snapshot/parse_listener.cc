@@ -12,6 +12,7 @@
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "proxy/filters/filters.h"
 #include "proxy/snapshot/parse.h"
 #include "proxy/snapshot/supported.h"
 #include "proxy/stats/names.h"
@@ -91,19 +92,35 @@ absl::Status ReadUpgrades(const hcm::HttpConnectionManager& proto, HttpConfig& c
   return absl::OkStatus();
 }
 
-absl::Status ReadHttpFilters(const hcm::HttpConnectionManager& proto) {
+absl::Status ReadHttpFilters(const hcm::HttpConnectionManager& proto, ParseContext& parse,
+                             HttpConfig& config) {
+  FilterContext context{.stats = parse.stats, .stat_prefix = proto.stat_prefix()};
   bool router = false;
   for (const auto& filter : proto.http_filters()) {
     if (router) return Bad("http_filters", "the router must be the last filter");
     router = filter.typed_config().Is<envoy::extensions::filters::http::router::v3::Router>();
-    if (!router && !filter.is_optional()) {
-      return Bad("http_filters", absl::StrCat("'", filter.name(), "' is not supported"));
+    if (router) continue;
+    const std::string& url = filter.typed_config().type_url();
+    const std::string name = url.substr(url.rfind('/') + 1);
+    const FilterType* type = FindFilter(name);
+    if (type == nullptr && filter.is_optional()) continue;
+    const std::string where = absl::StrCat("http_filters['", filter.name(), "']");
+    if (type == nullptr || type->config->GetDescriptor()->full_name() != name) {
+      return Bad(where, absl::StrCat("'", name, "' is not supported"));
     }
+    std::unique_ptr<google::protobuf::Message> message(type->config->New());
+    if (!message->ParseFromString(filter.typed_config().value())) {
+      return Bad(where, "not well-formed");
+    }
+    auto made = type->parse(*message, context);
+    if (!made.ok()) return Bad(where, made.status().message());
+    config.filters.push_back({filter.name(), *std::move(made), filter.disabled()});
   }
   return router ? absl::OkStatus() : Bad("http_filters", "the last filter must be the router");
 }
 
 absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConnectionManager& proto,
+                                                            const listener::Listener& of,
                                                             ParseContext& context) {
   auto config = std::make_shared<HttpConfig>();
   config->stat_prefix = proto.stat_prefix();
@@ -115,7 +132,7 @@ absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConne
     default: return Bad("codec_type", "only AUTO, HTTP1 and HTTP2 are supported");
   }
   if (proto.has_route_config()) {
-    auto routes = ParseRoutes(proto.route_config());
+    auto routes = ParseRoutes(proto.route_config(), context);
     if (!routes.ok()) return routes.status();
     config->routes = *std::move(routes);
   } else if (proto.has_rds()) {
@@ -123,7 +140,10 @@ absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConne
   } else {
     return Bad("route_specifier", "needs rds or route_config");
   }
-  if (absl::Status s = ReadHttpFilters(proto); !s.ok()) return s;
+  if (absl::Status s = ReadHttpFilters(proto, context, *config); !s.ok()) return s;
+  if (of.has_per_connection_buffer_limit_bytes()) {
+    config->filter_buffer_max = of.per_connection_buffer_limit_bytes().value();
+  }
   if (absl::Status s = ReadUpgrades(proto, *config); !s.ok()) return s;
   for (const auto& log : proto.access_log()) {
     if (absl::Status s = ReadAccessLog(log, context, config->access_logs); !s.ok()) return s;
@@ -184,8 +204,8 @@ absl::StatusOr<std::shared_ptr<const TcpConfig>> ParseTcp(const tcp::TcpProxy& p
   return std::shared_ptr<const TcpConfig>(std::move(config));
 }
 
-absl::Status ReadChain(const listener::FilterChain& proto, ParseContext& context,
-                       FilterChain& chain) {
+absl::Status ReadChain(const listener::FilterChain& proto, const listener::Listener& of,
+                       ParseContext& context, FilterChain& chain) {
   chain.name = proto.name();
   const auto& match = proto.filter_chain_match();
   if (match.destination_port().value() > 65535) return Bad("destination_port", "above 65535");
@@ -204,7 +224,7 @@ absl::Status ReadChain(const listener::FilterChain& proto, ParseContext& context
   if (proto.filters_size() != 1) return Bad("filters", "exactly one network filter is supported");
   const auto& any = proto.filters(0).typed_config();
   if (hcm::HttpConnectionManager http; any.UnpackTo(&http)) {
-    auto parsed = ParseHttp(http, context);
+    auto parsed = ParseHttp(http, of, context);
     if (!parsed.ok()) return Bad("http_connection_manager", parsed.status().message());
     chain.http = *std::move(parsed);
     return absl::OkStatus();
@@ -257,14 +277,15 @@ absl::StatusOr<std::shared_ptr<const ListenerConfig>> ParseListener(const listen
   config->continue_on_timeout = proto.continue_on_listener_filters_timeout();
   if (absl::Status s = ReadListenerFilters(proto, *config); !s.ok()) return Bad(where, s.message());
   for (int i = 0; i < proto.filter_chains_size(); ++i) {
-    if (absl::Status s = ReadChain(proto.filter_chains(i), context, config->chains.emplace_back());
+    if (absl::Status s =
+            ReadChain(proto.filter_chains(i), proto, context, config->chains.emplace_back());
         !s.ok()) {
       return Bad(absl::StrCat(where, ": filter_chains[", i, "]"), s.message());
     }
   }
   if (proto.has_default_filter_chain()) {
-    if (absl::Status s =
-            ReadChain(proto.default_filter_chain(), context, config->default_chain.emplace());
+    if (absl::Status s = ReadChain(proto.default_filter_chain(), proto, context,
+                                   config->default_chain.emplace());
         !s.ok()) {
       return Bad(absl::StrCat(where, ": default_filter_chain"), s.message());
     }

@@ -6,6 +6,8 @@
 
 #include <set>
 
+#include "proxy/filters/filters.h"
+#include "proxy/route/read_match.h"
 #include "proxy/snapshot/parse.h"
 #include "proxy/snapshot/supported.h"
 
@@ -17,61 +19,6 @@ namespace core = envoy::config::core::v3;
 
 absl::Status Bad(absl::string_view where, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(where, ": ", what));
-}
-
-absl::StatusOr<std::shared_ptr<const RE2>> Compile(const std::string& pattern) {
-  auto regex = std::make_shared<const RE2>(pattern, RE2::Quiet);
-  if (!regex->ok()) return Bad("regex", absl::StrCat("'", pattern, "': ", regex->error()));
-  return regex;
-}
-
-absl::Status ReadText(const envoy::type::matcher::v3::StringMatcher& proto, TextMatch& text) {
-  text.ignore_case = proto.ignore_case();
-  if (proto.has_exact()) {
-    text.kind = TextMatch::Kind::kExact;
-    text.text = proto.exact();
-  } else if (proto.has_prefix()) {
-    text.kind = TextMatch::Kind::kPrefix;
-    text.text = proto.prefix();
-  } else if (proto.has_suffix()) {
-    text.kind = TextMatch::Kind::kSuffix;
-    text.text = proto.suffix();
-  } else if (proto.has_contains()) {
-    text.kind = TextMatch::Kind::kContains;
-    text.text = proto.contains();
-  } else if (proto.has_safe_regex()) {
-    text.kind = TextMatch::Kind::kRegex;
-    auto regex = Compile(proto.safe_regex().regex());
-    if (!regex.ok()) return regex.status();
-    text.regex = *regex;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ReadHeader(const route::HeaderMatcher& proto, HeaderMatch& match) {
-  match.name = absl::AsciiStrToLower(proto.name());
-  if (match.name.empty()) return Bad("match.headers", "name: must not be empty");
-  match.invert = proto.invert_match();
-  match.missing_is_empty = proto.treat_missing_header_as_empty();
-  if (proto.has_string_match()) return ReadText(proto.string_match(), match.text);
-  if (proto.has_range_match()) {
-    match.range = {proto.range_match().start(), proto.range_match().end()};
-  } else if (proto.has_present_match()) {
-    match.present = proto.present_match();
-  } else if (proto.has_exact_match()) {
-    match.text = {.kind = TextMatch::Kind::kExact, .text = proto.exact_match(), .regex = {}};
-  } else if (proto.has_prefix_match()) {
-    match.text = {.kind = TextMatch::Kind::kPrefix, .text = proto.prefix_match(), .regex = {}};
-  } else if (proto.has_suffix_match()) {
-    match.text = {.kind = TextMatch::Kind::kSuffix, .text = proto.suffix_match(), .regex = {}};
-  } else if (proto.has_contains_match()) {
-    match.text = {.kind = TextMatch::Kind::kContains, .text = proto.contains_match(), .regex = {}};
-  } else if (proto.has_safe_regex_match()) {
-    auto regex = Compile(proto.safe_regex_match().regex());
-    if (!regex.ok()) return regex.status();
-    match.text = {.kind = TextMatch::Kind::kRegex, .text = {}, .regex = *regex};
-  }
-  return absl::OkStatus();
 }
 
 absl::Status ReadMatch(const route::RouteMatch& proto, RouteMatch& match) {
@@ -89,7 +36,7 @@ absl::Status ReadMatch(const route::RouteMatch& proto, RouteMatch& match) {
       break;
     case route::RouteMatch::kSafeRegex: {
       match.kind = RouteMatch::Path::kRegex;
-      auto regex = Compile(proto.safe_regex().regex());
+      auto regex = CompileRegex(proto.safe_regex().regex());
       if (!regex.ok()) return regex.status();
       match.regex = *regex;
       break;
@@ -101,10 +48,7 @@ absl::Status ReadMatch(const route::RouteMatch& proto, RouteMatch& match) {
     if (absl::Status s = ReadHeader(header, match.headers.emplace_back()); !s.ok()) return s;
   }
   for (const auto& query : proto.query_parameters()) {
-    QueryMatch& to = match.query.emplace_back();
-    to.name = query.name();
-    if (!query.has_string_match()) continue;
-    if (absl::Status s = ReadText(query.string_match(), to.text); !s.ok()) return s;
+    if (absl::Status s = ReadQuery(query, match.query.emplace_back()); !s.ok()) return s;
   }
   return absl::OkStatus();
 }
@@ -114,25 +58,7 @@ template <typename Add, typename Remove>
 HeaderEdits ReadEdits(const Add& add, const Remove& remove) {
   HeaderEdits edits;
   for (const std::string& name : remove) edits.remove.push_back(absl::AsciiStrToLower(name));
-  for (const core::HeaderValueOption& option : add) {
-    auto action = HeaderEdits::Edit::Action::kAppend;
-    switch (option.append_action()) {
-      case core::HeaderValueOption::ADD_IF_ABSENT:
-        action = HeaderEdits::Edit::Action::kAddIfAbsent;
-        break;
-      case core::HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD:
-        action = HeaderEdits::Edit::Action::kOverwrite;
-        break;
-      case core::HeaderValueOption::OVERWRITE_IF_EXISTS:
-        action = HeaderEdits::Edit::Action::kOverwriteIfPresent;
-        break;
-      default: break;
-    }
-    if (option.has_append() && !option.append().value())
-      action = HeaderEdits::Edit::Action::kOverwrite;
-    edits.edits.push_back(
-        {absl::AsciiStrToLower(option.header().key()), option.header().value(), action});
-  }
+  for (const core::HeaderValueOption& option : add) edits.edits.push_back(ReadEdit(option));
   return edits;
 }
 
@@ -175,7 +101,52 @@ absl::Status ReadRetry(const route::RetryPolicy& proto, RetryPolicy& policy) {
   return absl::OkStatus();
 }
 
-absl::Status ReadClusters(const route::RouteAction& proto, ForwardAction& action) {
+// Of a route or a virtual host.
+template <typename Level>
+void ReadBufferMax(const Level& proto, std::optional<size_t>& bytes) {
+  if (proto.has_per_request_buffer_limit_bytes()) {
+    bytes = proto.per_request_buffer_limit_bytes().value();
+  }
+  if (proto.has_request_body_buffer_limit()) bytes = proto.request_body_buffer_limit().value();
+}
+
+// typed_per_filter_config of any level.
+template <typename Map>
+absl::Status ReadFilters(const Map& map, ParseContext& parse, std::vector<RouteFilter>& to) {
+  for (const auto& [name, any] : map) {
+    RouteFilter& one = to.emplace_back();
+    one.name = name;
+    google::protobuf::Any config = any;
+    bool optional = false;
+    if (route::FilterConfig wrapper; any.UnpackTo(&wrapper)) {
+      one.disabled = wrapper.disabled();
+      optional = wrapper.is_optional();
+      config = wrapper.config();
+      if (!wrapper.has_config()) continue;
+    }
+    const std::string type = config.type_url().substr(config.type_url().rfind('/') + 1);
+    const FilterType* filter = FindFilter(type);
+    if (filter == nullptr && optional) {
+      to.pop_back();
+      continue;
+    }
+    const auto where = absl::StrCat("typed_per_filter_config['", name, "']");
+    if (filter == nullptr || filter->route_config == nullptr ||
+        filter->route_config->GetDescriptor()->full_name() != type) {
+      return Bad(where, absl::StrCat("'", type, "' configures no filter here"));
+    }
+    std::unique_ptr<google::protobuf::Message> message(filter->route_config->New());
+    if (!message->ParseFromString(config.value())) return Bad(where, "not well-formed");
+    FilterContext context{.stats = parse.stats};
+    auto parsed = filter->parse_route(*message, context);
+    if (!parsed.ok()) return Bad(where, parsed.status().message());
+    one.config = *std::move(parsed);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadClusters(const route::RouteAction& proto, ParseContext& parse,
+                          ForwardAction& action) {
   if (proto.has_cluster()) {
     action.clusters.push_back(
         {.cluster = proto.cluster(), .weight = 1, .request_edits = {}, .response_edits = {}});
@@ -189,6 +160,9 @@ absl::Status ReadClusters(const route::RouteAction& proto, ForwardAction& action
     to.weight = one.weight().value();
     to.request_edits = ReadEdits(one.request_headers_to_add(), one.request_headers_to_remove());
     to.response_edits = ReadEdits(one.response_headers_to_add(), one.response_headers_to_remove());
+    if (absl::Status s = ReadFilters(one.typed_per_filter_config(), parse, to.filters); !s.ok()) {
+      return s;
+    }
     total += to.weight;
   }
   if (total == 0 || total > UINT32_MAX)
@@ -197,8 +171,9 @@ absl::Status ReadClusters(const route::RouteAction& proto, ForwardAction& action
   return absl::OkStatus();
 }
 
-absl::Status ReadForward(const route::RouteAction& proto, ForwardAction& action) {
-  if (absl::Status s = ReadClusters(proto, action); !s.ok()) return s;
+absl::Status ReadForward(const route::RouteAction& proto, ParseContext& parse,
+                         ForwardAction& action) {
+  if (absl::Status s = ReadClusters(proto, parse, action); !s.ok()) return s;
   if (proto.has_timeout()) action.timeout = ToDuration(proto.timeout());
   if (proto.has_idle_timeout()) action.idle_timeout = ToDuration(proto.idle_timeout());
   if (proto.has_max_stream_duration()) {
@@ -216,7 +191,7 @@ absl::Status ReadForward(const route::RouteAction& proto, ForwardAction& action)
   action.prefix_rewrite = proto.prefix_rewrite();
   action.host_rewrite = proto.host_rewrite_literal();
   if (proto.has_regex_rewrite()) {
-    auto regex = Compile(proto.regex_rewrite().pattern().regex());
+    auto regex = CompileRegex(proto.regex_rewrite().pattern().regex());
     if (!regex.ok()) return regex.status();
     action.regex_rewrite = *regex;
     action.regex_substitution = proto.regex_rewrite().substitution();
@@ -248,14 +223,18 @@ void ReadRedirect(const route::RedirectAction& proto, RedirectAction& action) {
   action.status = kStatuses[std::min<int>(proto.response_code(), 4)];
 }
 
-absl::Status ReadRoute(const route::Route& proto, Route& to) {
+absl::Status ReadRoute(const route::Route& proto, ParseContext& parse, Route& to) {
   to.name = proto.name();
   if (absl::Status s = ReadMatch(proto.match(), to.match); !s.ok()) return s;
   to.request_edits = ReadEdits(proto.request_headers_to_add(), proto.request_headers_to_remove());
   to.response_edits =
       ReadEdits(proto.response_headers_to_add(), proto.response_headers_to_remove());
+  if (absl::Status s = ReadFilters(proto.typed_per_filter_config(), parse, to.filters); !s.ok()) {
+    return s;
+  }
+  ReadBufferMax(proto, to.request_buffer_max);
   switch (proto.action_case()) {
-    case route::Route::kRoute: return ReadForward(proto.route(), to.forward.emplace());
+    case route::Route::kRoute: return ReadForward(proto.route(), parse, to.forward.emplace());
     case route::Route::kRedirect:
       ReadRedirect(proto.redirect(), to.redirect.emplace());
       return absl::OkStatus();
@@ -275,7 +254,7 @@ absl::Status ReadRoute(const route::Route& proto, Route& to) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const RouteTable>> ParseRoutes(
-    const route::RouteConfiguration& proto) {
+    const route::RouteConfiguration& proto, ParseContext& context) {
   const std::string where = absl::StrCat("route configuration '", proto.name(), "'");
   const auto unsupported = UnsupportedFields(proto);
   if (!unsupported.empty()) return Bad(where, absl::StrCat("not supported: ", unsupported.front()));
@@ -300,16 +279,23 @@ absl::StatusOr<std::shared_ptr<const RouteTable>> ParseRoutes(
     if (host.has_retry_policy()) {
       if (absl::Status s = ReadRetry(host.retry_policy(), to.retry.emplace()); !s.ok()) return s;
     }
+    if (absl::Status s = ReadFilters(host.typed_per_filter_config(), context, to.filters); !s.ok())
+      return Bad(absl::StrCat(where, ": virtual_hosts[", i, "]"), s.message());
+    ReadBufferMax(host, to.request_buffer_max);
     for (int k = 0; k < host.routes_size(); ++k) {
-      if (absl::Status s = ReadRoute(host.routes(k), to.routes.emplace_back()); !s.ok()) {
+      if (absl::Status s = ReadRoute(host.routes(k), context, to.routes.emplace_back()); !s.ok()) {
         return Bad(absl::StrCat(where, ": virtual_hosts[", i, "].routes[", k, "]"), s.message());
       }
     }
   }
+  std::vector<RouteFilter> filters;
+  if (absl::Status s = ReadFilters(proto.typed_per_filter_config(), context, filters); !s.ok())
+    return Bad(where, s.message());
   return std::make_shared<const RouteTable>(
       proto.name(), std::move(hosts), proto.ignore_port_in_host_matching(),
       ReadEdits(proto.request_headers_to_add(), proto.request_headers_to_remove()),
-      ReadEdits(proto.response_headers_to_add(), proto.response_headers_to_remove()));
+      ReadEdits(proto.response_headers_to_add(), proto.response_headers_to_remove()),
+      std::move(filters));
 }
 
 }  // namespace proxy

@@ -109,10 +109,6 @@ absl::Status ReadCommon(const tls::CommonTlsContext& common, TlsContextConfig& c
 
 }  // namespace
 
-absl::Duration ToDuration(const google::protobuf::Duration& proto) {
-  return absl::Seconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
-}
-
 absl::StatusOr<Address> ParseAddress(const core::Address& proto) {
   if (proto.has_pipe()) return Address::FromPath(proto.pipe().path());
   if (!proto.has_socket_address())

@@ -11,6 +11,8 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
+#include "envoy/config/route/v3/route_components.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "proxy/snapshot/extensions.h"
 
 namespace proxy {
@@ -18,6 +20,7 @@ namespace {
 
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
+namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
 
 // For each message the fields that are obeyed, or whose being ignored changes nothing that a
 // request can see (statistics flushing, hints). A message that is not listed is obeyed whole.
@@ -71,6 +74,11 @@ constexpr Row kRows[] = {
      "UpgradeConfig",
      " upgrade_type enabled "},
     {"envoy.extensions.filters.http.router.v3.Router", " dynamic_stats suppress_envoy_headers "},
+    {"envoy.extensions.filters.http.fault.v3.HTTPFault",
+     " delay abort upstream_cluster headers max_active_faults "},
+    {"envoy.extensions.filters.http.header_mutation.v3.Mutations",
+     " request_mutations response_mutations response_trailers_mutations "
+     "request_trailers_mutations "},
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
      " stat_prefix cluster weighted_clusters idle_timeout access_log max_connect_attempts "},
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight",
@@ -83,14 +91,16 @@ constexpr Row kRows[] = {
     {"envoy.config.route.v3.RouteConfiguration",
      " name virtual_hosts request_headers_to_add request_headers_to_remove response_headers_to_add "
      "response_headers_to_remove ignore_port_in_host_matching validate_clusters metadata "
-     "max_direct_response_body_size_bytes "},
+     "max_direct_response_body_size_bytes typed_per_filter_config "},
     {"envoy.config.route.v3.VirtualHost",
      " name domains routes request_headers_to_add request_headers_to_remove "
      "response_headers_to_add "
-     "response_headers_to_remove retry_policy metadata "},
+     "response_headers_to_remove retry_policy metadata typed_per_filter_config "
+     "per_request_buffer_limit_bytes request_body_buffer_limit "},
     {"envoy.config.route.v3.Route",
      " name match route redirect direct_response request_headers_to_add request_headers_to_remove "
-     "response_headers_to_add response_headers_to_remove metadata decorator "},
+     "response_headers_to_add response_headers_to_remove metadata decorator "
+     "typed_per_filter_config per_request_buffer_limit_bytes request_body_buffer_limit "},
     {"envoy.config.route.v3.RouteMatch",
      " prefix path safe_regex connect_matcher path_separated_prefix case_sensitive headers "
      "query_parameters grpc "},
@@ -107,7 +117,7 @@ constexpr Row kRows[] = {
     {"envoy.config.route.v3.WeightedCluster", " clusters total_weight "},
     {"envoy.config.route.v3.WeightedCluster.ClusterWeight",
      " name weight request_headers_to_add request_headers_to_remove response_headers_to_add "
-     "response_headers_to_remove "},
+     "response_headers_to_remove typed_per_filter_config "},
     {"envoy.config.route.v3.DirectResponseAction", " status body "},
     {"envoy.config.cluster.v3.Cluster",
      " name alt_stat_name type eds_cluster_config connect_timeout lb_policy load_assignment "
@@ -147,6 +157,22 @@ constexpr Row kRows[] = {
      " name tls_certificate validation_context "},
 };
 
+// An extension that may be left out, and is.
+bool IsOptionalUnknown(const Message& message, const std::string& type) {
+  const auto unknown = [](const google::protobuf::Any& any) {
+    return FindExtension(any.type_url().substr(any.type_url().rfind('/') + 1)) == nullptr;
+  };
+  if (type == hcm::HttpFilter::descriptor()->full_name()) {
+    const auto& filter = static_cast<const hcm::HttpFilter&>(message);
+    return filter.is_optional() && filter.has_typed_config() && unknown(filter.typed_config());
+  }
+  if (type == envoy::config::route::v3::FilterConfig::descriptor()->full_name()) {
+    const auto& config = static_cast<const envoy::config::route::v3::FilterConfig&>(message);
+    return config.is_optional() && config.has_config() && unknown(config.config());
+  }
+  return false;
+}
+
 class Walk {
  public:
   std::vector<std::string> found;
@@ -157,6 +183,7 @@ class Walk {
       return CheckAny(static_cast<const google::protobuf::Any&>(message), path);
     }
     if (absl::StartsWith(type, "google.protobuf.") || type == "envoy.config.core.v3.Node") return;
+    if (IsOptionalUnknown(message, type)) return;
     const auto* reflection = message.GetReflection();
     const auto& unknown = reflection->GetUnknownFields(message);
     for (int i = 0; i < unknown.field_count(); ++i) {

@@ -67,6 +67,7 @@ constexpr StatName kHttpNames[] = {
     {"rq_direct_response"},
     {"rq_redirect"},
     {"downstream_rq_too_large"},
+    {"rs_too_large"},
 };
 static_assert(std::size(kHttpNames) == kHttpStatCount);
 

@@ -69,6 +69,7 @@ enum HttpStat : size_t {
   kRqDirectResponse,
   kRqRedirect,
   kDownstreamRqTooLarge,
+  kRsTooLarge,
   kHttpStatCount,
 };
 extern const ScopeKind kHttpScope;

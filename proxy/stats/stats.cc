@@ -2,6 +2,7 @@
 #include "proxy/stats/stats.h"
 
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_replace.h>
 
 namespace proxy {
 
@@ -23,13 +24,21 @@ uint64_t Scope::Sum(size_t stat) const {
   return sum;
 }
 
+std::string Scope::start() const {
+  std::string text = kind_.prefix;
+  if (!text.empty()) text += ".";
+  // Dots inside a name would read as levels; Envoy turns colons into underscores likewise.
+  if (!name_.empty()) absl::StrAppend(&text, absl::StrReplaceAll(name_, {{":", "_"}}), ".");
+  return text;
+}
+
 Scope::~Scope() {
   for (auto& shard : shards_) delete[] shard.load(std::memory_order_acquire);
 }
 
 std::shared_ptr<Scope> StatsRegistry::Get(const ScopeKind& kind, absl::string_view name) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  auto& scope = scopes_[{kind.prefix, std::string(name)}];
+  auto& scope = scopes_[{kind.prefix, std::string(name), &kind}];
   if (scope == nullptr) scope = std::make_shared<Scope>(kind, std::string(name), workers_);
   return scope;
 }
@@ -51,9 +60,7 @@ void StatsRegistry::Prune() {
 uint64_t StatsRegistry::Value(absl::string_view full_name) const {
   uint64_t value = 0;
   ForEach([&](const Scope& scope) {
-    const std::string start = scope.name().empty()
-                                  ? absl::StrCat(scope.kind().prefix, ".")
-                                  : absl::StrCat(scope.kind().prefix, ".", scope.name(), ".");
+    const std::string start = scope.start();
     for (size_t i = 0; i < scope.kind().names.size(); ++i) {
       if (full_name == absl::StrCat(start, scope.kind().names[i].name)) value = scope.Sum(i);
     }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <absl/strings/string_view.h>
@@ -35,7 +36,7 @@ struct StatName {
 
 // What kind of thing a scope counts for: decides its names and how they are printed.
 struct ScopeKind {
-  const char* prefix;  // "cluster": names begin "cluster.NAME."
+  const char* prefix;  // "cluster": names begin "cluster.NAME."; empty: "NAME.".
   const char* label;   // "envoy_cluster_name": the Prometheus label that carries NAME.
   std::span<const StatName> names;
 };
@@ -48,6 +49,8 @@ class Scope {
   // The cells that worker `index` alone writes; made on first use. That worker's thread.
   Cell* Shard(size_t index);
   uint64_t Sum(size_t stat) const;
+  // "cluster.NAME.": what its stats' names begin with.
+  std::string start() const;
   const ScopeKind& kind() const { return kind_; }
   const std::string& name() const { return name_; }
 
@@ -80,7 +83,7 @@ class StatsRegistry {
  private:
   const size_t workers_;
   mutable std::mutex mutex_;  // Guards scopes_.
-  std::map<std::pair<std::string, std::string>, std::shared_ptr<Scope>> scopes_;
+  std::map<std::tuple<std::string, std::string, const ScopeKind*>, std::shared_ptr<Scope>> scopes_;
 };
 
 }  // namespace proxy

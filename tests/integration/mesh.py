@@ -127,11 +127,19 @@ def cluster(name, port, **more):
                 {"endpoint": {"address": address("127.0.0.1", port)}}]}]}, **more}
 
 
-def http_listener(name, target, log=None, route=None, **chain):
+def http_filter(name, config=None, message=None, **more):
+    """An entry of http_filters: "fault", {...}; `message` where it is not the name in CamelCase."""
+    message = message or "".join(part.capitalize() for part in name.split("_"))
+    return {"name": name, "typed_config": {"@type": f"{TYPES}.filters.http.{name}.v3.{message}", **(config or {})},
+            **more}
+
+
+def http_listener(name, target, log=None, route=None, filters=(), routes=None, host=None, **chain):
+    """`routes` instead of one for everything; `host`: more of the virtual host."""
     manager = {"@type": HCM, "stat_prefix": name,
-               "route_config": {"name": "r", "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [
-                   {"match": {"prefix": "/"}, "route": {"cluster": target, **(route or {})}}]}]},
-               "http_filters": [{"name": "router", "typed_config": {
+               "route_config": {"name": "r", "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": routes or [
+                   {"match": {"prefix": "/"}, "route": {"cluster": target, **(route or {})}}], **(host or {})}]},
+               "http_filters": [*filters, {"name": "router", "typed_config": {
                    "@type": TYPES + ".filters.http.router.v3.Router"}}]}
     if log:
         manager["access_log"] = [{"name": "file", "typed_config": {
