@@ -24,6 +24,7 @@ struct HttpConfig {
   CodecLimits limits;
   std::shared_ptr<const RouteTable> routes;  // Inline; or:
   std::string rds_name;                      // Looked up in Tables for each request.
+  pinnace::ConfigFrom rds_from;
   std::string server_name = "envoy";
   bool generate_request_id = true;
   bool keep_request_id = false;  // preserve_external_request_id

@@ -13,6 +13,7 @@ namespace proxy {
 
 Exchange::Exchange(DownstreamInfo& downstream, ResponseSender& sender, ExchangeOwner& owner)
     : downstream_(downstream),
+      config_(downstream.config),
       sender_(sender),
       owner_(owner),
       idle_(downstream.worker.loop.timers(), [this] { Touch(); }) {
@@ -22,8 +23,8 @@ Exchange::Exchange(DownstreamInfo& downstream, ResponseSender& sender, ExchangeO
   idle_since_ns_ = info_.start_ns;
   downstream_.stats[kDownstreamRqTotal].Add();
   downstream_.stats[kDownstreamRqActive].Add();
-  if (downstream_.config->stream_idle_timeout > absl::ZeroDuration()) {
-    idle_.Arm(downstream_.config->stream_idle_timeout);
+  if (config_->stream_idle_timeout > absl::ZeroDuration()) {
+    idle_.Arm(config_->stream_idle_timeout);
   }
 }
 
@@ -41,7 +42,7 @@ void Exchange::OnHead(RequestHead head, bool last) {
 
   PrepareRequest();
   ChooseRoute();
-  if (!downstream_.config->filters.empty()) {
+  if (!config_->filters.empty()) {
     StartFilters();
     if (filters_ != nullptr) return filters_->RequestHead(last);
   }
@@ -49,7 +50,7 @@ void Exchange::OnHead(RequestHead head, bool last) {
 }
 
 void Exchange::StartFilters() {
-  const HttpConfig& config = *downstream_.config;
+  const HttpConfig& config = *config_;
   size_t buffer_max = config.filter_buffer_max;
   if (route_ != nullptr && route_->request_buffer_max) {
     buffer_max = *route_->request_buffer_max;
@@ -82,7 +83,7 @@ void Exchange::Dispatch(bool last) {
 }
 
 void Exchange::PrepareRequest() {
-  const HttpConfig& config = *downstream_.config;
+  const HttpConfig& config = *config_;
   if (config.normalize_path || config.merge_slashes) {
     NormalizePath(request_, config.normalize_path, config.merge_slashes);
   }
@@ -113,7 +114,7 @@ void Exchange::PrepareRequest() {
 
 // A second time, after a filter cleared the route, in the table that was pinned the first time.
 void Exchange::ChooseRoute() {
-  const HttpConfig& config = *downstream_.config;
+  const HttpConfig& config = *config_;
   if (routes_ == nullptr) routes_ = config.routes;
   if (routes_ == nullptr) {
     const auto found = downstream_.worker.tables->routes.find(config.rds_name);
@@ -139,7 +140,7 @@ void Exchange::Forward(bool last) {
   }
   const bool upgrade = !request_.upgrade.empty();
   if (upgrade && !(absl::EqualsIgnoreCase(request_.upgrade, "websocket") &&
-                   (downstream_.config->upgrade_websocket || action.upgrade_websocket))) {
+                   (config_->upgrade_websocket || action.upgrade_websocket))) {
     return Reply(403, "upgrade_failed", "");
   }
   RewriteRequest(*route_, request_);
@@ -250,7 +251,7 @@ void Exchange::DeliverData(absl::string_view data, bool last) {
 }
 
 void Exchange::SendHead(bool last) {
-  const HttpConfig& config = *downstream_.config;
+  const HttpConfig& config = *config_;
   response_begun_ = true;
   info_.response = &response_;
   info_.status = response_.status;
@@ -385,7 +386,7 @@ void Exchange::OnWriteLow() {
 // The idle timer fires at the earliest possible moment; traffic only notes the time.
 void Exchange::Touch() {
   const int64_t quiet = downstream_.worker.loop.NowNs() - idle_since_ns_;
-  const absl::Duration left = downstream_.config->stream_idle_timeout - absl::Nanoseconds(quiet);
+  const absl::Duration left = config_->stream_idle_timeout - absl::Nanoseconds(quiet);
   if (left > absl::ZeroDuration()) return idle_.Arm(left);
   SetFlag(info_, ResponseFlag::kIdleTimeout);
   downstream_.stats[kDownstreamRqIdleTimeout].Add();
@@ -409,7 +410,7 @@ void Exchange::Finish() {
   info_.end_ns = downstream_.worker.loop.ReadNs();
   downstream_.stats[kDownstreamRqActive].Sub();
   if (filters_ != nullptr) filters_->End(info_);
-  for (const AccessLog& log : downstream_.config->access_logs) {
+  for (const AccessLog& log : config_->access_logs) {
     if (!log.Write(info_)) downstream_.worker.server_stats[kServerAccessLogDropped].Add();
   }
   owner_.OnExchangeDone(*this);

@@ -96,6 +96,7 @@ class Exchange final : public RequestEvents,
   void Touch();
 
   DownstreamInfo& downstream_;
+  const std::shared_ptr<const HttpConfig> config_;  // The newest when the request began.
   ResponseSender& sender_;
   ExchangeOwner& owner_;
   StreamInfo info_;

@@ -30,6 +30,8 @@ class HttpConnection final : public ConnectionEvents,
   void Start(absl::Duration handshake_timeout);
   // Finishes running requests and takes no more.
   void Drain();
+  // Requests that begin from now on are served by `config`.
+  void Renew(const std::shared_ptr<const HttpConfig>& config) { config_ = info_.config = config; }
 
   void OnConnected() override;
   void OnData(absl::string_view data) override;

@@ -31,6 +31,9 @@ struct FilterChain {
   std::shared_ptr<const TlsSlot> tls;      // Null: plain bytes.
   std::shared_ptr<const HttpConfig> http;  // Exactly one of the two.
   std::shared_ptr<const TcpConfig> tcp;
+  // Equal for chains of one listener that take the same connections with the same transport: what
+  // else changes reaches open connections too.
+  uint64_t identity = 0;
 };
 
 struct ListenerConfig {

@@ -214,4 +214,15 @@ const WeightedCluster& PickCluster(const ForwardAction& action, uint64_t draw) {
   return action.clusters.back();
 }
 
+std::vector<std::string> ClustersOf(const RouteTable& table) {
+  std::vector<std::string> names;
+  for (const VirtualHost& host : table.hosts()) {
+    for (const Route& route : host.routes) {
+      if (!route.forward) continue;
+      for (const WeightedCluster& one : route.forward->clusters) names.push_back(one.cluster);
+    }
+  }
+  return names;
+}
+
 }  // namespace proxy

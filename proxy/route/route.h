@@ -202,6 +202,8 @@ bool FindRouteFilters(absl::string_view name, bool disabled, const WeightedClust
                       const Route* route, const VirtualHost* host, const RouteTable* table,
                       std::vector<const RouteFilterConfig*>& found);
 
+// Every cluster that a route of the table names; may hold duplicates.
+std::vector<std::string> ClustersOf(const RouteTable& table);
 // The cluster that `draw` (uniform over all uint64_t) falls on, by weights. O(clusters).
 const WeightedCluster& PickCluster(const ForwardAction& action, uint64_t draw);
 

@@ -51,13 +51,15 @@ ProxyServer::ProxyServer(ServerOptions options, Network& network, pinnace::Clock
       clock_(clock),
       loop_(NewLibeventPoller(), clock, pinnace::EntropySeed()),
       stats_(options_.concurrency + 1),  // The last shard is the main thread's.
-      parse_{stats_, secrets_},
+      config_(stats_, secrets_,
+              [this](std::shared_ptr<const ClusterConfig> config) {
+                Resolve(std::move(config), absl::ZeroDuration());
+              }),
+      apply_(loop_.timers(), [this] { Apply(); }),
       admin_(loop_, network),
       own_clusters_(loop_, network, options_.concurrency, CodecLimits{}) {
   // A new certificate or trust bundle may be what a listener was waiting for.
-  secrets_.Subscribe([this](const std::string&) {
-    if (!workers_.empty()) Publish();
-  });
+  secrets_.Subscribe([this](const std::string&) { apply_.Arm(absl::ZeroDuration()); });
 }
 
 ProxyServer::~ProxyServer() {
@@ -65,36 +67,21 @@ ProxyServer::~ProxyServer() {
   for (auto& lookup : lookups_) lookup.join();
 }
 
-void ProxyServer::AddCluster(std::shared_ptr<const ClusterConfig> config) {
-  auto entry = std::make_shared<ClusterEntry>();
-  const auto before = clusters_.find(config->name);
-  entry->breaker =
-      before == clusters_.end() ? std::make_shared<Breaker>() : before->second->breaker;
-  entry->stats = stats_.Get(kClusterScope, config->name);
-  if (config->kind == ClusterConfig::Kind::kStatic) {
-    entry->endpoints = std::make_shared<const EndpointList>(config->endpoints);
-  }
-  entry->config = config;
-  clusters_[config->name] = std::move(entry);
-  if (config->kind == ClusterConfig::Kind::kStrictDns) {
-    const std::string name = config->name;
-    resolvers_[name] = std::make_unique<Timer>(loop_.timers(), [this, name] { Resolve(name); });
-    resolvers_[name]->Arm(absl::ZeroDuration());
-  }
+void ProxyServer::Resolve(std::shared_ptr<const ClusterConfig> config, absl::Duration after) {
+  auto& timer = resolvers_[config->name];
+  timer = std::make_unique<Timer>(loop_.timers(), [this, config] { LookUpNow(config); });
+  timer->Arm(after);
 }
 
-void ProxyServer::Resolve(const std::string& name) {
-  const std::shared_ptr<const ClusterEntry> entry = clusters_[name];
-  lookups_.emplace_back([this, name, entry] {
-    auto found = std::make_shared<const EndpointList>(LookUp(entry->config->endpoints));
-    loop_.Post([this, name, entry, found] {
-      resolvers_[name]->Arm(entry->config->dns_refresh);
-      if (found->empty() || clusters_[name] != entry) return;  // The last good answer stays.
-      if (entry->endpoints != nullptr && *entry->endpoints == *found) return;
-      auto next = std::make_shared<ClusterEntry>(*entry);
-      next->endpoints = found;
-      clusters_[name] = std::move(next);
-      Publish();
+void ProxyServer::LookUpNow(std::shared_ptr<const ClusterConfig> config) {
+  if (!config_.Current(*config)) return;  // Replaced or removed meanwhile.
+  lookups_.emplace_back([this, config] {
+    auto found = std::make_shared<EndpointList>(LookUp(config->endpoints));
+    loop_.Post([this, config, found] {
+      if (!config_.Current(*config)) return;
+      config_.SetResolved(*config, std::move(*found));
+      apply_.Arm(absl::ZeroDuration());
+      Resolve(config, config->dns_refresh);
     });
   });
   if (lookups_.size() > 8) {  // The oldest has long been answered.
@@ -116,24 +103,9 @@ std::vector<std::string> ProxyServer::Load(
     return status.ok();
   };
   const auto& fixed = bootstrap.static_resources();
-  for (const auto& secret : fixed.secrets()) note(ParseSecret(secret, parse_));
-  for (const auto& cluster : fixed.clusters()) {
-    auto parsed = ParseCluster(cluster, parse_);
-    if (!note(parsed.status())) continue;
-    if (clusters_.contains((*parsed)->name)) {
-      problems.push_back(absl::StrCat("cluster '", (*parsed)->name, "': the name stands twice"));
-      continue;
-    }
-    AddCluster(*std::move(parsed));
-  }
-  for (const auto& listener : fixed.listeners()) {
-    auto parsed = ParseListener(listener, parse_);
-    if (!note(parsed.status())) continue;
-    if (!listeners_.emplace((*parsed)->name, *parsed).second) {
-      problems.push_back(absl::StrCat("listener '", (*parsed)->name, "': the name stands twice"));
-    }
-  }
-  for (const auto& [name, entry] : clusters_) static_clusters_.insert(name);
+  for (const auto& secret : fixed.secrets()) note(ParseSecret(secret, config_.parse()));
+  for (const auto& cluster : fixed.clusters()) note(config_.AddStatic(cluster));
+  for (const auto& listener : fixed.listeners()) note(config_.AddStatic(listener));
   LoadDynamic(problems);
   if (bootstrap.admin().has_address()) {
     auto address = ParseAddress(bootstrap.admin().address());
@@ -142,25 +114,20 @@ std::vector<std::string> ProxyServer::Load(
   return problems;
 }
 
-void ProxyServer::Publish() {
-  auto tables = std::make_shared<Tables>();
-  auto clusters = std::make_shared<ClusterTable>();
-  for (const auto& [name, entry] : clusters_) (*clusters)[name] = entry;
-  tables->clusters = std::move(clusters);
-  for (const auto& [name, table] : routes_) tables->routes[name] = table;
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->tables = std::move(tables);
-  for (const auto& [name, listener] : listeners_) {
-    if (Warm(*listener)) {
-      serving_[name] = listener;
-    }
-    // A version that is not ready yet leaves the one before in force.
-    if (serving_.contains(name)) snapshot->listeners.push_back(serving_[name]);
+void ProxyServer::Apply() {
+  config_.Reconsider(loop_.ReadNs());
+  if (discovery_ != nullptr) {
+    for (const char* url : {kSecretUrl, kEndpointUrl, kRouteUrl})
+      discovery_->SetNames(url, config_.Wanted(url));
   }
-  std::erase_if(serving_, [this](const auto& one) { return !listeners_.contains(one.first); });
+  const SnapshotPtr snapshot = config_.Published();
   own_clusters_.Adopt(snapshot->tables->clusters);
   for (const auto& worker : workers_) {
     worker->loop().Post([w = worker.get(), snapshot] { w->Adopt(snapshot); });
+  }
+  if (!workers_.empty()) WritePorts();
+  if (config_.next_ns() != INT64_MAX && !apply_.armed()) {
+    apply_.Arm(absl::Nanoseconds(config_.next_ns() - loop_.ReadNs()) + absl::Milliseconds(1));
   }
 }
 
@@ -168,8 +135,7 @@ void ProxyServer::AddAdmin() {
   admin_.Add("/ready", "whether requests are served", false,
              [this](absl::string_view) -> AdminAnswer {
                if (draining_) return {.status = 503, .body = "DRAINING\n"};
-               if (ads_ != nullptr && serving_.empty())
-                 return {.status = 503, .body = "PRE_INITIALIZING\n"};
+               if (!config_.ready()) return {.status = 503, .body = "PRE_INITIALIZING\n"};
                return {.body = "LIVE\n"};
              });
   admin_.Add("/stats", "counters and gauges; ?filter=TEXT", false,
@@ -195,7 +161,7 @@ void ProxyServer::AddAdmin() {
       "/clusters", "clusters, their hosts and limits", false,
       [this](absl::string_view) -> AdminAnswer {
         std::string text;
-        for (const auto& [name, entry] : clusters_) {
+        for (const auto& [name, entry] : config_.clusters()) {
           const CircuitLimits& limits = entry->config->limits;
           absl::StrAppend(&text, name, "::default_priority::max_connections::", limits.connections,
                           "\n", name, "::default_priority::max_pending_requests::", limits.pending,
@@ -214,7 +180,7 @@ void ProxyServer::AddAdmin() {
   admin_.Add("/listeners", "listeners and their addresses", false,
              [this](absl::string_view) -> AdminAnswer {
                std::string text;
-               for (const auto& [name, one] : listeners_)
+               for (const auto& [name, one] : config_.serving())
                  absl::StrAppend(&text, name, "::", one->address.ToString(), "\n");
                return {.body = text};
              });
@@ -296,7 +262,7 @@ int ProxyServer::Run() {
         BeginDrain();
         continue;
       }
-      for (auto& [path, sink] : parse_.sinks) sink->Reopen();  // After a log rotation.
+      for (auto& [path, sink] : config_.parse().sinks) sink->Reopen();  // After a log rotation.
     }
   });
   AddAdmin();
@@ -310,10 +276,9 @@ int ProxyServer::Run() {
     workers_.push_back(std::make_unique<Worker>(i, network_, clock_, stats_));
     workers_.back()->Start();
   }
-  Publish();
+  Apply();
   if (identity_ != nullptr) identity_->Start();
-  if (ads_ != nullptr) ads_->Start();
-  WritePorts();
+  if (discovery_ != nullptr) discovery_->Start();
   pinnace::LogInfo("server", absl::StrCat("serving with ", options_.concurrency, " worker(s)"));
   loop_.Run();
   for (auto& worker : workers_) worker->Stop();

@@ -10,9 +10,9 @@
 
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "proxy/admin/admin.h"
+#include "proxy/server/configuration.h"
 #include "proxy/server/worker.h"
-#include "proxy/snapshot/parse.h"
-#include "proxy/xds/ads_client.h"
+#include "proxy/xds/discovery.h"
 #include "proxy/xds/identity.h"
 
 namespace proxy {
@@ -36,21 +36,23 @@ class ProxyServer final : public ResourceEvents {
 
  private:
   void AddAdmin();
-  void Publish();
+  // Brings into force what is ready, asks for what is missing, tells the workers.
+  void Apply();
   void WritePorts();
   void BeginDrain();
   void WatchDrain();
-  void AddCluster(std::shared_ptr<const ClusterConfig> config);
-  void Resolve(const std::string& name);
+  // Looks the names of a STRICT_DNS cluster up, now and again, for as long as it is current.
+  void Resolve(std::shared_ptr<const ClusterConfig> config, absl::Duration after);
+  void LookUpNow(std::shared_ptr<const ClusterConfig> config);
 
   // The control plane's part: proxy_dynamic.cc.
-  bool LoadDynamic(std::vector<std::string>& problems);
+  void LoadDynamic(std::vector<std::string>& problems);
   absl::Status OnResource(const std::string& url, const std::string& name,
                           const google::protobuf::Any& any) override;
-  void OnRemoved(const std::string& url, const std::string& name) override;
-  void OnResponseApplied(const std::string& url) override;
+  void OnRemoved(const std::string& url, const std::string& name, Gone gone) override;
+  void OnMissing(const std::string& url, const std::string& name, const std::string& why) override;
+  void OnResponseApplied(const std::string& url, const std::string& error) override;
   void OnConnectedChange(bool connected) override;
-  bool Warm(const ListenerConfig& listener) const;
 
   const ServerOptions options_;
   Network& network_;
@@ -58,14 +60,9 @@ class ProxyServer final : public ResourceEvents {
   EventLoop loop_;
   StatsRegistry stats_;
   SecretStore secrets_;
-  ParseContext parse_;
+  Configuration config_;
   envoy::config::bootstrap::v3::Bootstrap bootstrap_;
-  std::map<std::string, std::shared_ptr<const ClusterEntry>> clusters_;
-  std::set<std::string> static_clusters_;  // Of the bootstrap: never removed.
-  std::map<std::string, std::shared_ptr<const EndpointList>> endpoints_;  // By EDS name.
-  std::map<std::string, std::shared_ptr<const RouteTable>> routes_;
-  std::map<std::string, std::shared_ptr<const ListenerConfig>> listeners_;
-  std::map<std::string, std::shared_ptr<const ListenerConfig>> serving_;  // Those that were warm.
+  Timer apply_;  // Armed by whatever may have changed what is in force.
   std::map<std::string, std::unique_ptr<Timer>> resolvers_;  // STRICT_DNS clusters by name.
   std::vector<std::thread> lookups_;  // getaddrinfo() blocks; joined at the end.
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -73,7 +70,7 @@ class ProxyServer final : public ResourceEvents {
   Clusters own_clusters_;  // What the main thread itself calls: control plane and CA.
   std::string token_file_;
   std::unique_ptr<IdentityClient> identity_;
-  std::unique_ptr<AdsClient> ads_;
+  std::unique_ptr<Discovery> discovery_;
   Address admin_address_;
   int64_t started_ns_ = 0;
   bool draining_ = false;

@@ -37,7 +37,7 @@ void Worker::Stop() {
 
 void Worker::Adopt(SnapshotPtr snapshot) {
   loop_.AssertInLoop();
-  snapshot_ = std::move(snapshot);
+  const SnapshotPtr old = std::exchange(snapshot_, std::move(snapshot));
   context_.tables = snapshot_->tables;
   clusters_.Adopt(snapshot_->tables->clusters);
   std::map<std::string, std::unique_ptr<Listener>> before = std::move(listeners_);
@@ -61,6 +61,25 @@ void Worker::Adopt(SnapshotPtr snapshot) {
     }
     listeners_[config->name] = std::move(listener);
   }
+  if (old->listeners != snapshot_->listeners) RenewConnections();
+}
+
+void Worker::RenewConnections() {
+  absl::flat_hash_map<uint64_t, const FilterChain*> chains;
+  for (const auto& config : snapshot_->listeners) {
+    for (const FilterChain& chain : config->chains) chains[chain.identity] = &chain;
+    if (config->default_chain) chains[config->default_chain->identity] = &*config->default_chain;
+  }
+  std::vector<HttpConnection*> leaving;
+  for (const auto& [key, open] : http_) {
+    const auto found = chains.find(open.second);
+    if (found != chains.end() && found->second->http != nullptr) {
+      open.first->Renew(found->second->http);
+    } else {
+      leaving.push_back(open.first);
+    }
+  }
+  for (HttpConnection* connection : leaving) connection->Drain();
 }
 
 std::vector<std::pair<std::string, Address>> Worker::Bound() const {
@@ -84,7 +103,7 @@ void Worker::OnConnection(const FilterChain& chain, Accepted accepted) {
         std::move(accepted.original_destination), *this);
     HttpConnection& started = *connection;
     downstreams_.emplace(&started, std::move(connection));
-    http_.emplace(&started, &started);
+    http_.emplace(&started, std::pair(&started, chain.identity));
     started.Start(accepted.handshake_timeout);
     return;
   }
@@ -108,7 +127,7 @@ void Worker::Drain() {
   context_.draining = true;
   for (auto& [name, listener] : listeners_) listener->Stop();
   std::vector<HttpConnection*> open;
-  for (const auto& [key, connection] : http_) open.push_back(connection);
+  for (const auto& [key, one] : http_) open.push_back(one.first);
   for (HttpConnection* connection : open) connection->Drain();
 }
 

@@ -13,16 +13,9 @@
 #include "proxy/exchange/tcp.h"
 #include "proxy/forward/side_call.h"
 #include "proxy/listener/listener.h"
+#include "proxy/server/published.h"
 
 namespace proxy {
-
-// The newest accepted resources of each type. Never written after it was published, so every thread
-// may read it without a lock.
-struct Snapshot {
-  std::shared_ptr<const Tables> tables = std::make_shared<Tables>();
-  std::vector<std::shared_ptr<const ListenerConfig>> listeners = {};
-};
-using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 class Worker final : public ConnectionSink, public DownstreamOwner {
  public:
@@ -48,6 +41,10 @@ class Worker final : public ConnectionSink, public DownstreamOwner {
   void OnDownstreamDone(Deferred& downstream) override;
 
  private:
+  // Open HTTP connections go on with the newest filters and routes of their chain; those whose
+  // chain is gone end with their requests.
+  void RenewConnections();
+
   EventLoop loop_;
   Network& network_;
   const size_t index_;
@@ -58,7 +55,8 @@ class Worker final : public ConnectionSink, public DownstreamOwner {
   std::map<std::string, std::unique_ptr<Listener>> listeners_;  // By name.
   std::map<Address, std::shared_ptr<const ListenerConfig>> unbound_;
   absl::flat_hash_map<Deferred*, std::unique_ptr<Deferred>> downstreams_;
-  absl::flat_hash_map<Deferred*, HttpConnection*> http_;  // Those of downstreams_ that speak HTTP.
+  // Those of downstreams_ that speak HTTP, with their chain's identity.
+  absl::flat_hash_map<Deferred*, std::pair<HttpConnection*, uint64_t>> http_;
   std::thread thread_;
 };
 

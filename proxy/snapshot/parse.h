@@ -7,6 +7,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "common/config_from.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
@@ -25,6 +26,8 @@ struct ParseContext {
   SecretStore& secrets;
   std::map<std::string, std::shared_ptr<LogSink>> sinks = {};      // By path.
   std::map<std::string, std::weak_ptr<const TlsSlot>> slots = {};  // By content.
+  // The sources that resources were said to come from, but for ADS and static ones.
+  std::map<std::string, envoy::config::core::v3::ConfigSource> sources = {};
 };
 
 // Each answers InvalidArgument naming the field and the rule. Fields that the proxy does not obey
@@ -44,5 +47,8 @@ absl::Status ParseSecret(const envoy::extensions::transport_sockets::tls::v3::Se
 absl::StatusOr<std::shared_ptr<const TlsSlot>> ParseTransportSocket(
     const envoy::config::core::v3::TransportSocket& proto, bool server, ParseContext& context);
 absl::StatusOr<Address> ParseAddress(const envoy::config::core::v3::Address& proto);
+// Notes the source in `context`. Errors: InvalidArgument if its kind is not supported.
+absl::StatusOr<pinnace::ConfigFrom> ParseConfigFrom(
+    const envoy::config::core::v3::ConfigSource& proto, ParseContext& context);
 
 }  // namespace proxy

@@ -181,6 +181,11 @@ absl::StatusOr<std::shared_ptr<const ClusterConfig>> ParseCluster(const cluster:
   config->eds_name = proto.eds_cluster_config().service_name().empty()
                          ? proto.name()
                          : proto.eds_cluster_config().service_name();
+  if (config->kind == ClusterConfig::Kind::kEds) {
+    auto from = ParseConfigFrom(proto.eds_cluster_config().eds_config(), context);
+    if (!from.ok()) return Bad(proto.name(), absl::StrCat("eds_config: ", from.status().message()));
+    config->eds_from = *std::move(from);
+  }
   if (absl::Status s = ReadLimits(proto, *config); !s.ok()) return s;
   if (absl::Status s = ReadProtocol(proto, *config); !s.ok()) return s;
   if (absl::Status s = ReadTransports(proto, *config, context); !s.ok()) return s;

@@ -137,6 +137,9 @@ absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConne
     config->routes = *std::move(routes);
   } else if (proto.has_rds()) {
     config->rds_name = proto.rds().route_config_name();
+    auto from = ParseConfigFrom(proto.rds().config_source(), context);
+    if (!from.ok()) return Bad("rds.config_source", from.status().message());
+    config->rds_from = *std::move(from);
   } else {
     return Bad("route_specifier", "needs rds or route_config");
   }
@@ -221,6 +224,12 @@ absl::Status ReadChain(const listener::FilterChain& proto, const listener::Liste
     if (!slot.ok()) return slot.status();
     chain.tls = *slot;
   }
+  listener::FilterChain bare;  // What a connection was chosen by and is bound to.
+  *bare.mutable_filter_chain_match() = proto.filter_chain_match();
+  *bare.mutable_transport_socket() = proto.transport_socket();
+  const std::string bytes =
+      absl::StrCat(of.name(), "\n", of.address().SerializeAsString(), bare.SerializeAsString());
+  chain.identity = XXH64(bytes.data(), bytes.size(), 0);
   if (proto.filters_size() != 1) return Bad("filters", "exactly one network filter is supported");
   const auto& any = proto.filters(0).typed_config();
   if (hcm::HttpConnectionManager http; any.UnpackTo(&http)) {

@@ -64,18 +64,29 @@ absl::Status ReadValidation(const tls::CertificateValidationContext& proto,
   return ReadMatchers(proto, config);
 }
 
-absl::Status ReadCommon(const tls::CommonTlsContext& common, TlsContextConfig& config) {
+// A secret without a source is one of the bootstrap's or the workload's own.
+absl::Status ReadSds(const tls::SdsSecretConfig& proto, ParseContext& context, std::string& name,
+                     pinnace::ConfigFrom& from) {
+  name = proto.name();
+  if (!proto.has_sds_config()) return absl::OkStatus();
+  auto parsed = ParseConfigFrom(proto.sds_config(), context);
+  if (parsed.ok()) from = *std::move(parsed);
+  return parsed.status();
+}
+
+absl::Status ReadCommon(const tls::CommonTlsContext& common, ParseContext& context,
+                        TlsContextConfig& config) {
   for (const auto& certificate : common.tls_certificates()) {
     auto chain = Contents(certificate.certificate_chain());
     auto key = Contents(certificate.private_key());
     if (!chain.ok()) return chain.status();
     if (!key.ok()) return key.status();
-    config.certificates.push_back(
-        {.chain_pem = *chain, .key_pem = *key, .chain_file = {}, .key_file = {}, .sds_name = {}});
+    config.certificates.push_back({.chain_pem = *chain, .key_pem = *key});
   }
   for (const auto& secret : common.tls_certificate_sds_secret_configs()) {
     TlsCertificateSource source;
-    source.sds_name = secret.name();
+    if (absl::Status s = ReadSds(secret, context, source.sds_name, source.sds_from); !s.ok())
+      return s;
     config.certificates.push_back(std::move(source));
   }
   for (const std::string& protocol : common.alpn_protocols()) {
@@ -96,18 +107,55 @@ absl::Status ReadCommon(const tls::CommonTlsContext& common, TlsContextConfig& c
   if (common.has_validation_context()) return ReadValidation(common.validation_context(), config);
   if (common.has_validation_context_sds_secret_config()) {
     config.validates = true;
-    config.ca_sds_name = common.validation_context_sds_secret_config().name();
+    return ReadSds(common.validation_context_sds_secret_config(), context, config.ca_sds_name,
+                   config.ca_sds_from);
   }
   if (common.has_combined_validation_context()) {
     const auto& combined = common.combined_validation_context();
     config.validates = true;
-    config.ca_sds_name = combined.validation_context_sds_secret_config().name();
+    if (absl::Status s = ReadSds(combined.validation_context_sds_secret_config(), context,
+                                 config.ca_sds_name, config.ca_sds_from);
+        !s.ok()) {
+      return s;
+    }
     return ReadMatchers(combined.default_validation_context(), config);
   }
   return absl::OkStatus();
 }
 
 }  // namespace
+
+absl::StatusOr<pinnace::ConfigFrom> ParseConfigFrom(const core::ConfigSource& proto,
+                                                    ParseContext& context) {
+  pinnace::ConfigFrom from;
+  if (proto.has_initial_fetch_timeout()) from.wait_max = ToDuration(proto.initial_fetch_timeout());
+  switch (proto.config_source_specifier_case()) {
+    case core::ConfigSource::kAds:
+    case core::ConfigSource::kSelf: from.source = pinnace::ConfigFrom::kAds; return from;
+    case core::ConfigSource::kPath:
+    case core::ConfigSource::kPathConfigSource: break;
+    case core::ConfigSource::kApiConfigSource: {
+      const auto& api = proto.api_config_source();
+      if (api.api_type() != core::ApiConfigSource::GRPC &&
+          api.api_type() != core::ApiConfigSource::DELTA_GRPC)
+        return absl::InvalidArgumentError("api_type: only GRPC and DELTA_GRPC are supported");
+      if (api.grpc_services().empty())
+        return absl::InvalidArgumentError("grpc_services: at least one");
+      for (const auto& service : api.grpc_services()) {
+        if (service.envoy_grpc().cluster_name().empty())
+          return absl::InvalidArgumentError("grpc_services: needs envoy_grpc.cluster_name");
+      }
+      break;
+    }
+    default:
+      return absl::InvalidArgumentError("needs ads, api_config_source or path_config_source");
+  }
+  core::ConfigSource keyed = proto;
+  keyed.clear_initial_fetch_timeout();
+  from.source = keyed.SerializeAsString();
+  context.sources[from.source] = std::move(keyed);
+  return from;
+}
 
 absl::StatusOr<Address> ParseAddress(const core::Address& proto) {
   if (proto.has_pipe()) return Address::FromPath(proto.pipe().path());
@@ -136,7 +184,7 @@ absl::StatusOr<std::shared_ptr<const TlsSlot>> ParseTransportSocket(
           "transport_socket: only DownstreamTlsContext and RawBuffer are supported");
     }
     config.require_client_certificate = down.require_client_certificate().value();
-    read = ReadCommon(down.common_tls_context(), config);
+    read = ReadCommon(down.common_tls_context(), context, config);
     if (read.ok() && config.certificates.empty()) {
       return absl::InvalidArgumentError("transport_socket: a server needs a certificate");
     }
@@ -147,7 +195,7 @@ absl::StatusOr<std::shared_ptr<const TlsSlot>> ParseTransportSocket(
           "transport_socket: only UpstreamTlsContext and RawBuffer are supported");
     }
     config.sni = up.sni();
-    read = ReadCommon(up.common_tls_context(), config);
+    read = ReadCommon(up.common_tls_context(), context, config);
   }
   if (!read.ok()) return read;
   // Equal configurations share one context, however many clusters name it.

@@ -36,7 +36,9 @@ constexpr Row kRows[] = {
     {"envoy.config.bootstrap.v3.Bootstrap.DynamicResources", " lds_config cds_config ads_config "},
     {"envoy.config.bootstrap.v3.Admin",
      " access_log_path access_log address profile_path ignore_global_conn_limit "},
-    {"envoy.config.core.v3.ConfigSource", " ads self resource_api_version initial_fetch_timeout "},
+    {"envoy.config.core.v3.ConfigSource",
+     " ads self path path_config_source api_config_source resource_api_version "
+     "initial_fetch_timeout "},
     {"envoy.config.core.v3.ApiConfigSource",
      " api_type transport_api_version grpc_services set_node_on_first_message_only "},
     {"envoy.config.core.v3.GrpcService", " envoy_grpc initial_metadata timeout "},

@@ -5,13 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "common/config_from.h"
+
 namespace proxy {
 
 // Where a certificate chain and its key come from: exactly one of the three.
 struct TlsCertificateSource {
   std::string chain_pem = {}, key_pem = {};    // In the configuration itself.
   std::string chain_file = {}, key_file = {};  // Read when the context is built.
-  std::string sds_name = {};                   // A secret of that name.
+  std::string sds_name = {};                   // A secret of that name,
+  pinnace::ConfigFrom sds_from = {};           // which comes from there.
 };
 
 // One way to accept a peer's subject alternative name.
@@ -28,6 +31,7 @@ struct TlsContextConfig {
   std::vector<TlsCertificateSource> certificates = {};
   bool validates = false;  // The peer's certificate must chain to one of:
   std::string ca_pem = {}, ca_file = {}, ca_sds_name = {};
+  pinnace::ConfigFrom ca_sds_from = {};
   std::vector<SanMatcher> sans = {};  // One must match; empty: any.
   bool require_client_certificate = false;
   std::vector<std::string> alpn = {};  // In order of preference.

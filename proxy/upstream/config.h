@@ -10,6 +10,7 @@
 
 #include <absl/time/time.h>
 
+#include "common/config_from.h"
 #include "proxy/net/address.h"
 #include "proxy/tls/context.h"
 
@@ -72,6 +73,7 @@ struct ClusterConfig {
   std::vector<TransportChoice> transports;   // The first that fits an endpoint; then `tls`.
   std::shared_ptr<const TlsSlot> tls;        // Null: plain bytes.
   std::string eds_name;                      // kEds
+  pinnace::ConfigFrom eds_from;
   absl::Duration dns_refresh = absl::Seconds(5);
   EndpointList endpoints;  // kStatic: as they are. kStrictDns: to be resolved.
   uint64_t hash = 0;       // Of the serialized resource: equal means unchanged.

@@ -8,7 +8,7 @@
 namespace proxy {
 
 GrpcCall::GrpcCall(EventLoop& loop, std::shared_ptr<Cluster> cluster, std::string path,
-                   std::string bearer, Events events)
+                   std::vector<std::pair<std::string, std::string>> metadata, Events events)
     : loop_(loop),
       cluster_(std::move(cluster)),
       events_(std::move(events)),
@@ -23,7 +23,7 @@ GrpcCall::GrpcCall(EventLoop& loop, std::shared_ptr<Cluster> cluster, std::strin
   head_.scheme = "http";
   head_.headers.Add(HeaderId::kContentType, "application/grpc");
   head_.headers.Add(HeaderId::kTe, "trailers");
-  if (!bearer.empty()) head_.headers.Add("authorization", absl::StrCat("Bearer ", bearer));
+  for (const auto& [name, value] : metadata) head_.headers.Add(name, value);
 }
 
 GrpcCall::~GrpcCall() {

@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "proxy/codec/grpc_frames.h"
 #include "proxy/upstream/cluster.h"
@@ -19,14 +21,16 @@ class GrpcCall final : private StreamWaiter, private ResponseEvents {
     std::function<void(absl::string_view)> on_message;
     std::function<void(std::string why)> on_end;
   };
-  // `path`: "/package.Service/Method". `bearer`: token for the authorization field; empty: none.
-  GrpcCall(EventLoop& loop, std::shared_ptr<Cluster> cluster, std::string path, std::string bearer,
-           Events events);
+  // `path`: "/package.Service/Method". `metadata`: names in lower case, and values.
+  GrpcCall(EventLoop& loop, std::shared_ptr<Cluster> cluster, std::string path,
+           std::vector<std::pair<std::string, std::string>> metadata, Events events);
   ~GrpcCall() override;
 
   void Start();
   // Queued until the stream is open. `last`: nothing more follows.
   void Send(const std::string& message, bool last);
+  // Ends the call from our side; `on_end` follows from the loop.
+  void Abort(std::string why) { End(std::move(why)); }
 
  private:
   void OnStreamReady(ClientCodec& codec, const Connection& connection, bool reused) override;

@@ -46,9 +46,12 @@ void IdentityClient::Ask() {
   istio::v1::auth::IstioCertificateRequest request;
   request.set_csr(made->csr_pem);
   request.set_validity_duration(config_.has_ttl() ? config_.ttl().seconds() : 24 * 3600);
+  std::vector<std::pair<std::string, std::string>> metadata;
+  if (const std::string token = ReadToken(config_.token_file()); !token.empty())
+    metadata.emplace_back("authorization", absl::StrCat("Bearer ", token));
   call_ = std::make_unique<GrpcCall>(
       loop_, std::move(cluster), "/istio.v1.auth.IstioCertificateService/CreateCertificate",
-      ReadToken(config_.token_file()),
+      std::move(metadata),
       GrpcCall::Events{.on_message = [this](absl::string_view bytes) { OnAnswer(bytes); },
                        .on_end = [this](std::string why) { OnEnd(why); }});
   call_->Send(request.SerializeAsString(), true);

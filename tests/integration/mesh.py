@@ -34,8 +34,8 @@ class Proxy:
                   "static_resources": {"listeners": listeners, "clusters": clusters}}
         path = os.path.join(self.dir.name, "bootstrap.json")
         with open(path, "w") as file:
-            json.dump(config, file)
-        ports = os.path.join(self.dir.name, "ports.json")
+            json.dump(self.bootstrap(config), file)
+        self.ports_path = ports = os.path.join(self.dir.name, "ports.json")
         self.log = open(os.path.join(self.dir.name, "log"), "w+")
         self.process = subprocess.Popen(
             [os.path.join(BIN, "pinnace-proxy"), "-c", path, "--ports-file", ports,
@@ -49,6 +49,9 @@ class Proxy:
             raise
         with open(ports) as file:
             self.ports = json.load(file)
+
+    def bootstrap(self, config):
+        return config
 
     def admin(self, path, method="GET"):
         return request(self.ports["admin"], path, method=method)[2].decode()
