@@ -46,10 +46,33 @@ else()
 endif()
 target_link_libraries(pinnace_boringssl INTERFACE ${BORINGSSL_SSL} ${BORINGSSL_CRYPTO})
 
-add_library(pinnace_absl INTERFACE)
-target_link_libraries(pinnace_absl INTERFACE absl::base absl::strings absl::str_format absl::status
-  absl::statusor absl::time absl::flat_hash_map absl::flat_hash_set absl::inlined_vector
-  absl::hash absl::synchronization)
+# pinnace-proxy takes its libraries as archives: a shared library costs every sidecar pages of its own
+# for relocations, and a call through a table (docs/decisions/0003-static-sidecar.md). The control
+# plane cannot, since grpc++ brings the shared ones. A program asks with the property PINNACE_STATIC.
+function(pinnace_either name shared)
+  add_library(${name} INTERFACE)
+  set(archives "")
+  foreach(archive ${ARGN})
+    find_library(${name}_${archive} NAMES lib${archive}.a REQUIRED)
+    list(APPEND archives ${${name}_${archive}})
+  endforeach()
+  target_link_libraries(${name} INTERFACE
+    "$<IF:$<BOOL:$<TARGET_PROPERTY:PINNACE_STATIC>>,${archives},${shared}>")
+endfunction()
+pkg_check_modules(ABSL REQUIRED absl_base absl_strings absl_str_format absl_status absl_statusor
+  absl_time absl_flat_hash_map absl_flat_hash_set absl_inlined_vector absl_hash
+  absl_synchronization)
+set(ABSL_ARCHIVES ${ABSL_STATIC_LIBRARIES})
+list(FILTER ABSL_ARCHIVES INCLUDE REGEX "^absl_")
+pinnace_either(pinnace_absl "absl::base;absl::strings;absl::str_format;absl::status;\
+absl::statusor;absl::time;absl::flat_hash_map;absl::flat_hash_set;absl::inlined_vector;\
+absl::hash;absl::synchronization" ${ABSL_ARCHIVES})
+pinnace_either(pinnace_protobuf protobuf::libprotobuf protobuf z)
+pinnace_either(pinnace_event PkgConfig::EVENT event_core)
+pinnace_either(pinnace_nghttp2 PkgConfig::NGHTTP2 nghttp2)
+pinnace_either(pinnace_re2 PkgConfig::RE2 re2)
+pinnace_either(pinnace_xxhash PkgConfig::XXHASH xxhash)
+pinnace_either(pinnace_yaml yaml-cpp yaml-cpp)
 
 # Fails when a program would hold both BoringSSL and OpenSSL (which grpc++ brings).
 function(pinnace_links_of target seen out)
