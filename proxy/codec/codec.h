@@ -20,6 +20,10 @@ struct CodecLimits {
   uint32_t connection_window_bytes = 1024 * 1024;
   uint32_t stream_buffer_bytes_max = 256 * 1024;  // HTTP/2: high mark of one stream's output.
   bool accept_http_10 = true;
+  // HTTP/1: what becomes of a field whose name holds an underscore, which some applications cannot
+  // tell from a dash. kReject: 400. kDrop: the field is left out (OnFieldsDropped).
+  enum class Underscores : uint8_t { kAllow, kReject, kDrop };
+  Underscores underscores = Underscores::kAllow;
 };
 
 // A server codec's user: gives each new request someone who hears of it.
@@ -31,6 +35,13 @@ class ServerCodecEvents {
   // The codec is done with the connection: everything that it had to say is written; close it after
   // the flush. `protocol_error`: the peer broke the rules (`details` is static text).
   virtual void OnCodecClose(bool protocol_error, const char* details) = 0;
+  // A request was answered with `status` before anyone heard of it; OnCodecClose follows. `details`
+  // is static text for %RESPONSE_CODE_DETAILS%.
+  virtual void OnRefused(int status, const char* details) {}
+  // `count` fields of the request that begins next were left out because of their names.
+  virtual void OnFieldsDropped(uint32_t count) {}
+  // An answer without an end of its own was broken off: only a reset tells the peer so.
+  virtual void OnCodecAbort() { OnCodecClose(false, ""); }
 };
 
 // One downstream connection's protocol.

@@ -14,6 +14,9 @@
 namespace proxy {
 namespace {
 
+// Informational answers to one request, 101 aside.
+constexpr int kInformationalMax = 32;
+
 class Http1Client final : public ClientCodec, public RequestSender, private BodyReader::Sink {
  public:
   Http1Client(ByteSink& sink, ClientCodecEvents& events, const CodecLimits& limits)
@@ -76,6 +79,7 @@ class Http1Client final : public ClientCodec, public RequestSender, private Body
   bool stopped() const override { return closed_ || response_ == nullptr; }
 
   bool TakeHead(absl::string_view& data);
+  const char* Judge(const ResponseHead& head, const Framing& framing) const;
   const char* ParseHead(absl::string_view block, ResponseHead& head, Framing& framing);
   void Begin(ResponseHead head, const Framing& framing);
   void FailStream(const char* details);
@@ -88,9 +92,12 @@ class Http1Client final : public ClientCodec, public RequestSender, private Body
   ByteSink& sink_;
   ClientCodecEvents& events_;
   const CodecLimits limits_;
-  std::string head_;  // A head that is not complete.
+  std::string head_;                           // A head that is not complete.
+  std::string upgrade_;                        // What the request asked for.
+  const absl::string_view* unread_ = nullptr;  // The rest of what OnData was given, while in it.
   ResponseEvents* response_ = nullptr;
   BodyReader body_;
+  int informational_ = 0;
   int pauses_ = 0;  // Of this stream: taken back when it ends.
   bool reading_body_ = false;
   bool request_done_ = false;
@@ -109,7 +116,9 @@ void Http1Client::SendHead(const RequestHead& head, bool last) {
   is_head_ = head.method == "HEAD";
   is_connect_ = head.method == "CONNECT";
   wants_upgrade_ = !head.upgrade.empty();
+  upgrade_.assign(head.upgrade.data(), head.upgrade.size());
   tunnel_ = chunked_out_ = false;
+  informational_ = 0;
   std::string out;
   out.reserve(512);
   absl::StrAppend(&out, head.method, " ", is_connect_ ? head.authority : head.path,
@@ -122,7 +131,10 @@ void Http1Client::SendHead(const RequestHead& head, bool last) {
   } else if (!last && !is_connect_) {
     chunked_out_ = true;
     out += "transfer-encoding: chunked\r\n";
+  } else if (last && (head.method == "POST" || head.method == "PUT" || head.method == "PATCH")) {
+    out += "content-length: 0\r\n";  // RFC 9110 §8.6: its absence would make some wait.
   }
+  if (head.expects_continue && !last) out += "expect: 100-continue\r\n";
   out += "\r\n";
   sink_.Write(out);
   if (last) {
@@ -145,7 +157,10 @@ void Http1Client::SendData(absl::string_view data, bool last) {
   }
   if (last) {
     request_done_ = true;
-    if (tunnel_) keep_alive_ = false;
+    if (tunnel_) {
+      keep_alive_ = false;
+      sink_.FinishWriting();
+    }
     MaybeDone();
   }
 }
@@ -162,33 +177,44 @@ void Http1Client::SendTrailers(const Headers& trailers) {
 }
 
 void Http1Client::OnData(absl::string_view data) {
+  unread_ = &data;
   while (!data.empty() && !closed_) {
-    if (response_ == nullptr) return CloseCodec(true, "http1.unsolicited_response");
-    if (!reading_body_) {
-      if (!TakeHead(data)) return;
-      continue;
+    // Bytes that answer nothing would become the next request's answer.
+    if (response_ == nullptr || response_done_) {
+      FailStream("http1.unsolicited_response");
+      break;
     }
-    if (!body_.Feed(data, limits_, *this)) return FailStream("http1.invalid_chunk");
+    if (!reading_body_) {
+      if (!TakeHead(data)) break;
+    } else if (!body_.Feed(data, limits_, *this)) {
+      FailStream("http1.invalid_chunk");
+    }
   }
+  unread_ = nullptr;
 }
 
 bool Http1Client::TakeHead(absl::string_view& data) {
   const size_t before = head_.size();
   head_.append(data.data(), data.size());
   const size_t length = HeadLength(head_, before);
+  const char* error = nullptr;
   if ((length == 0 ? head_.size() : length) > limits_.head_bytes_max) {
-    FailStream("http1.headers_too_large");
-    return false;
-  }
-  if (length == 0) {
+    error = "http1.headers_too_large";
+  } else if (length == 0) {
     data = {};
+    error = CheckPartialHead(head_, before).details;
+    if (error == nullptr) return false;
+  }
+  if (error != nullptr) {
+    FailStream(error);
     return false;
   }
   data.remove_prefix(length - before);
   head_.resize(length);
   ResponseHead head;
   Framing framing;
-  const char* error = ParseHead(head_, head, framing);
+  error = ParseHead(head_, head, framing);
+  if (error == nullptr) error = Judge(head, framing);
   head_.clear();
   if (head_.capacity() > 4096) std::string().swap(head_);
   if (error != nullptr) {
@@ -197,6 +223,18 @@ bool Http1Client::TakeHead(absl::string_view& data) {
   }
   Begin(std::move(head), framing);
   return !stopped();
+}
+
+// What is wrong with a well-formed head as an answer to this request; null if nothing.
+const char* Http1Client::Judge(const ResponseHead& head, const Framing& framing) const {
+  if (head.status == 101) {
+    const bool asked = wants_upgrade_ && absl::EqualsIgnoreCase(framing.upgrade, upgrade_);
+    return asked ? nullptr : "http1.unexpected_upgrade";
+  }
+  if (head.status / 100 == 1 && informational_ >= kInformationalMax) {
+    return "http1.too_many_informational";
+  }
+  return nullptr;
 }
 
 const char* Http1Client::ParseHead(absl::string_view block, ResponseHead& head, Framing& framing) {
@@ -220,19 +258,18 @@ const char* Http1Client::ParseHead(absl::string_view block, ResponseHead& head, 
   head.version = line[7] == '0' ? HttpVersion::kHttp10 : HttpVersion::kHttp11;
   if (line_end + 4 >= whole.size() + 2) return nullptr;
   return ParseFields(copy + line_end + 2, whole.size() - line_end - 4, limits_,
-                     head.version == HttpVersion::kHttp10, head.headers, framing)
+                     {.http10 = head.version == HttpVersion::kHttp10, .response = true},
+                     head.headers, framing)
       .details;
 }
 
 void Http1Client::Begin(ResponseHead head, const Framing& framing) {
   head.content_length = framing.content_length;
   if (head.status / 100 == 1 && head.status != 101) {
+    ++informational_;
     return response_->OnInformational(std::move(head));
   }
-  if (head.status == 101) {
-    if (!wants_upgrade_) return FailStream("http1.unexpected_upgrade");
-    head.upgrade = framing.upgrade;
-  }
+  if (head.status == 101) head.upgrade = framing.upgrade;
   tunnel_ = head.status == 101 || (is_connect_ && head.status / 100 == 2);
   const bool http10 = head.version == HttpVersion::kHttp10;
   keep_alive_ = http10 ? framing.keep_alive : !framing.close;
@@ -293,6 +330,9 @@ void Http1Client::MaybeDone() {
   response_ = nullptr;
   reading_body_ = false;
   while (pauses_ > 0) ResumeReading();
+  if (unread_ != nullptr && !unread_->empty()) {
+    return CloseCodec(true, "http1.unsolicited_response");
+  }
   if (!keep_alive_ || draining_) return CloseCodec(false, "");
   events_.OnStreamDone();
 }

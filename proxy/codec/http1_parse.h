@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include <absl/strings/string_view.h>
@@ -18,9 +19,11 @@ enum class BodyKind : uint8_t { kNone, kLength, kChunked, kUntilClose, kTunnel }
 struct Framing {
   std::optional<uint64_t> content_length;
   bool chunked = false;
+  bool unknown_coding = false;
   bool close = false;       // Connection: close
   bool keep_alive = false;  // Connection: keep-alive
   bool expects_continue = false;
+  uint32_t dropped = 0;       // Fields left out because of an underscore in their names.
   absl::string_view upgrade;  // Only if Connection names it.
   absl::string_view host;
   bool has_host = false;
@@ -32,11 +35,22 @@ struct ParseError {
   int status = 400;
 };
 
+// Whose head is read. Of requests every length that could be read in two ways is refused; a
+// response may repeat the same one (RFC 9112 §6.3, item 5).
+struct FieldRules {
+  bool http10 = false;
+  bool response = false;
+};
+
 // Reads the field lines of `block` (each ends with CRLF) into `headers`, lower-casing names in the
 // arena copy that `block` already is. Strict per RFC 9112 §5: no folding, no space before the
-// colon, no control bytes.
-ParseError ParseFields(char* block, size_t length, const CodecLimits& limits, bool http10,
+// colon, no control bytes, no line end but CRLF.
+ParseError ParseFields(char* block, size_t length, const CodecLimits& limits, FieldRules rules,
                        Headers& headers, Framing& framing);
+
+// Judges a head that is not complete, so that its sender need not be waited for: no line end but
+// CRLF, no control byte, a token first. Bytes before `from` were judged earlier.
+ParseError CheckPartialHead(absl::string_view head, size_t from);
 
 // Reads the chunks, lengths or closes of one body.
 class BodyReader {
@@ -58,21 +72,24 @@ class BodyReader {
  private:
   enum class State : uint8_t { kData, kSize, kChunkData, kChunkEnd, kTrailers, kDone };
   bool FeedLine(absl::string_view& data, size_t most);
+  bool FeedChunkEnd(absl::string_view& data);
   bool ReadSize();
   bool FeedTrailers(absl::string_view& data, const CodecLimits& limits, Sink& sink);
 
   BodyKind kind_ = BodyKind::kNone;
   State state_ = State::kDone;
   uint64_t left_ = 0;
-  std::string line_;  // A chunk header or trailers that are not complete.
+  uint32_t extension_bytes_ = 0;  // Of all chunks so far.
+  std::string line_;              // A chunk header or trailers that are not complete.
 };
 
 // The length of the head at the front of `data`, its empty line included; 0 if it is incomplete.
 // `from` bytes are known to hold no end.
 size_t HeadLength(absl::string_view data, size_t from);
 bool IsToken(absl::string_view text);
-// True if a request target or host holds only bytes that may stand there.
-bool IsTarget(absl::string_view text);
+// Strips spaces and tabs alone (OWS, RFC 9110 §5.6.3): other white space is not part of the
+// protocol, and whoever strips it as well reads another message than his neighbour.
+absl::string_view StripOws(absl::string_view text);
 
 // Appends "name: value\r\n" for all fields.
 void AppendFields(const Headers& headers, std::string& out);

@@ -1,6 +1,7 @@
 // The server side of HTTP/1: one request at a time, in order (RFC 9112).
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -8,13 +9,15 @@
 #include <absl/strings/str_cat.h>
 
 #include "proxy/codec/codec.h"
-#include "proxy/codec/http1_parse.h"
+#include "proxy/codec/http1_target.h"
 
 namespace proxy {
 namespace {
 
 // Of a request whose answer is out, as much is read and dropped; then the connection is closed.
 constexpr uint64_t kUndrainedBytesMax = 256 * 1024;
+// Empty lines before a request line that are read over (RFC 9112 §2.2).
+constexpr int kEmptyLinesMax = 4;
 
 class Http1Server final : public ServerCodec,
                           public ResponseSender,
@@ -61,10 +64,16 @@ class Http1Server final : public ServerCodec,
   void OnBodyTrailers(Headers trailers) override;
   bool stopped() const override { return closed_ || request_ == nullptr; }
 
+  bool SkipEmptyLines(absl::string_view& data);
   bool TakeHead(absl::string_view& data);
+  absl::string_view Collect(absl::string_view& data);
+  ParseError TooLarge(absl::string_view head) const;
+  ParseError JudgePartial(size_t from) const;
   ParseError ParseHead(absl::string_view block, RequestHead& head, Framing& framing);
-  ParseError ParseTarget(absl::string_view target, RequestHead& head, const Framing& framing);
   void Begin(RequestHead head, const Framing& framing);
+  void AppendFraming(const ResponseHead& head, bool last, std::string& out);
+  void OpenTunnel();
+  void EndWaiting();
   void Refuse(ParseError error);
   void EndResponse();
   void MaybeNext();
@@ -83,6 +92,8 @@ class Http1Server final : public ServerCodec,
   RequestEvents* request_ = nullptr;
   BodyReader body_;
   uint64_t dropped_bytes_ = 0;
+  std::optional<uint64_t> promised_;  // Bytes that the answer's content-length still owes.
+  int empty_lines_ = 0;
   bool request_done_ = false;
   bool response_begun_ = false;
   bool response_done_ = false;
@@ -90,6 +101,9 @@ class Http1Server final : public ServerCodec,
   bool http10_ = false;
   bool is_head_ = false;
   bool is_connect_ = false;
+  bool bodiless_ = false;       // The answer's status or the method rules a body out.
+  bool unbounded_ = false;      // The answer's end is the connection's.
+  bool owes_continue_ = false;  // The client waits for 100 before it sends its body.
   bool wants_upgrade_ = false;
   bool chunked_out_ = false;
   bool tunnel_ = false;
@@ -99,16 +113,21 @@ class Http1Server final : public ServerCodec,
 };
 
 void Http1Server::OnData(absl::string_view data) {
+  if (!pending_.empty()) {  // Earlier bytes come first.
+    pending_.append(data.data(), data.size());
+    return;
+  }
   while (!data.empty() && !closed_) {
     if (request_ == nullptr) {
       if (!TakeHead(data)) return;
       continue;
     }
-    if (!request_done_) {
+    const bool undecided = body_.kind() == BodyKind::kTunnel && !tunnel_;
+    if (!request_done_ && !undecided) {
       if (!body_.Feed(data, limits_, *this)) return Refuse({"http1.invalid_chunk", 400});
       continue;
     }
-    // Pipelined: kept until the answer is out.
+    // Pipelined, or sent before the answer that opens the tunnel: kept until the answer is out.
     pending_.append(data.data(), data.size());
     if (!holding_) {
       holding_ = true;
@@ -118,45 +137,76 @@ void Http1Server::OnData(absl::string_view data) {
   }
 }
 
-// Begins a request if its head is complete. False if more bytes are needed or it was refused.
-bool Http1Server::TakeHead(absl::string_view& data) {
-  const size_t before = head_.size();
-  size_t length = 0;
-  if (before == 0) {
-    while (absl::StartsWith(data, "\r\n")) data.remove_prefix(2);  // RFC 9112 §2.2
-    if (data.empty()) return false;
-    length = HeadLength(data, 0);
+// False if nothing is left or there were too many.
+bool Http1Server::SkipEmptyLines(absl::string_view& data) {
+  if (head_ == "\r" && data[0] == '\n') {  // The line's two bytes came apart.
+    head_.clear();
+    data.remove_prefix(1);
+    ++empty_lines_;
   }
+  while (head_.empty() && absl::StartsWith(data, "\r\n")) {
+    data.remove_prefix(2);
+    ++empty_lines_;
+  }
+  if (empty_lines_ > kEmptyLinesMax) {
+    Refuse({"http1.too_many_empty_lines", 400});
+    return false;
+  }
+  return !data.empty();
+}
+
+ParseError Http1Server::TooLarge(absl::string_view head) const {
+  return head.substr(0, limits_.head_bytes_max).find("\r\n") == absl::string_view::npos
+             ? ParseError{"http1.uri_too_long", 414}
+             : ParseError{"http1.headers_too_large", 431};
+}
+
+// What can be said of head_, whose end has not come; `from` bytes were judged before.
+ParseError Http1Server::JudgePartial(size_t from) const {
+  if (head_ == "\r") return {};  // Half an empty line.
+  if (const ParseError bad = CheckPartialHead(head_, from > 1 ? from : 0); bad.details != nullptr) {
+    return bad;
+  }
+  const size_t line_end = head_.find("\r\n");
+  if (line_end == std::string::npos || line_end + 2 <= from) return {};
+  RequestLine ignored;
+  return ParseRequestLine(absl::string_view(head_).substr(0, line_end), limits_.accept_http_10,
+                          ignored);
+}
+
+// The head that ends in `data`, its beginning taken from head_; empty if it is incomplete or was
+// refused.
+absl::string_view Http1Server::Collect(absl::string_view& data) {
+  const size_t before = head_.size();
+  size_t length = before == 0 ? HeadLength(data, 0) : 0;
   absl::string_view block = data.substr(0, length);
   if (length == 0) {
     head_.append(data.data(), data.size());
     length = HeadLength(head_, before);
-    if ((length == 0 ? head_.size() : length) > limits_.head_bytes_max) {
-      const bool line_alone = head_.find("\r\n") > limits_.head_bytes_max;
-      Refuse(line_alone ? ParseError{"http1.uri_too_long", 414}
-                        : ParseError{"http1.headers_too_large", 431});
-      return false;
-    }
-    if (length == 0) {
-      data = {};
-      return false;
-    }
-    data.remove_prefix(length - before);
-    head_.resize(length);
-    block = head_;
-  } else {
-    data.remove_prefix(length);
+    block = length == 0 ? absl::string_view(head_) : absl::string_view(head_).substr(0, length);
   }
-  if (length > limits_.head_bytes_max) {
-    const bool line_alone = block.find("\r\n") > limits_.head_bytes_max;
-    Refuse(line_alone ? ParseError{"http1.uri_too_long", 414}
-                      : ParseError{"http1.headers_too_large", 431});
-    return false;
+  if (block.size() > limits_.head_bytes_max) {
+    Refuse(TooLarge(block));
+    return {};
   }
+  if (length == 0) {
+    data = {};
+    if (const ParseError bad = JudgePartial(before); bad.details != nullptr) Refuse(bad);
+    return {};
+  }
+  data.remove_prefix(length - before);
+  return block;
+}
+
+// Begins a request if its head is complete. False if more bytes are needed or it was refused.
+bool Http1Server::TakeHead(absl::string_view& data) {
+  if (!SkipEmptyLines(data)) return false;
+  const absl::string_view block = Collect(data);
+  if (block.empty()) return false;
   RequestHead head;
   Framing framing;
   const ParseError error = ParseHead(block, head, framing);
-  std::string().swap(head_);
+  if (!head_.empty()) std::string().swap(head_);
   if (error.details != nullptr) {
     Refuse(error);
     return false;
@@ -170,72 +220,28 @@ ParseError Http1Server::ParseHead(absl::string_view block, RequestHead& head, Fr
   std::memcpy(copy, block.data(), block.size());
   const absl::string_view whole(copy, block.size());
   const size_t line_end = whole.find("\r\n");
-  const absl::string_view line = whole.substr(0, line_end);
-  const size_t first = line.find(' ');
-  const size_t second = line.rfind(' ');
-  if (first == absl::string_view::npos || second == first)
-    return {"http1.invalid_request_line", 400};
-  head.method = line.substr(0, first);
-  const absl::string_view target = line.substr(first + 1, second - first - 1);
-  const absl::string_view version = line.substr(second + 1);
-  if (!IsToken(head.method)) return {"http1.invalid_method", 400};
-  if (version == "HTTP/1.1") {
-    head.version = HttpVersion::kHttp11;
-  } else if (version == "HTTP/1.0" && limits_.accept_http_10) {
-    head.version = HttpVersion::kHttp10;
-  } else {
-    const bool other = version.size() == 8 && absl::StartsWith(version, "HTTP/");
-    return {"http1.unsupported_version", other ? 505 : 400};
-  }
-  const bool http10 = head.version == HttpVersion::kHttp10;
+  RequestLine line;
+  ParseError error = ParseRequestLine(whole.substr(0, line_end), limits_.accept_http_10, line);
+  if (error.details != nullptr) return error;
+  head.method = line.method;
+  head.version = line.version;
   if (line_end + 4 < whole.size() + 2) {
-    const ParseError error = ParseFields(copy + line_end + 2, whole.size() - line_end - 4, limits_,
-                                         http10, head.headers, framing);
+    error = ParseFields(copy + line_end + 2, whole.size() - line_end - 4, limits_,
+                        {.http10 = head.version == HttpVersion::kHttp10}, head.headers, framing);
     if (error.details != nullptr) return error;
   }
-  if (!framing.has_host && !http10) return {"http1.missing_host", 400};
-  if (!IsTarget(framing.host) || absl::StrContains(framing.host, '/')) {
-    return {"http1.invalid_host", 400};
+  const bool has_body = framing.chunked || framing.content_length.value_or(0) > 0;
+  if (has_body && (head.method == "CONNECT" || head.method == "TRACE")) {
+    return {"http1.body_disallowed", 400};  // RFC 9110 §9.3.6 and §9.3.8.
+  }
+  // An upgrade is obeyed only where no body comes first; h2c by Upgrade is declined (RFC 9113
+  // §3.1).
+  if (has_body || head.version == HttpVersion::kHttp10 ||
+      absl::EqualsIgnoreCase(framing.upgrade, "h2c")) {
+    framing.upgrade = {};
   }
   head.scheme = secure_ ? "https" : "http";
-  return ParseTarget(target, head, framing);
-}
-
-ParseError Http1Server::ParseTarget(absl::string_view target, RequestHead& head,
-                                    const Framing& framing) {
-  if (target.empty() || !IsTarget(target)) return {"http1.invalid_target", 400};
-  head.authority = framing.host;
-  if (head.method == "CONNECT") {  // authority-form
-    if (!absl::StrContains(target, ':') || absl::StrContains(target, '/')) {
-      return {"http1.invalid_target", 400};
-    }
-    head.authority = target;
-    return {};
-  }
-  if (target[0] == '/' || (target == "*" && head.method == "OPTIONS")) {
-    head.path = target;
-    return {};
-  }
-  const size_t mark = target.find("://");  // absolute-form
-  if (mark == absl::string_view::npos) return {"http1.invalid_target", 400};
-  const absl::string_view scheme = target.substr(0, mark);
-  if (!absl::EqualsIgnoreCase(scheme, "http") && !absl::EqualsIgnoreCase(scheme, "https")) {
-    return {"http1.invalid_target", 400};
-  }
-  const absl::string_view rest = target.substr(mark + 3);
-  const size_t slash = rest.find_first_of("/?");
-  head.authority = rest.substr(0, slash);  // It wins over Host (RFC 9112 §3.2.2).
-  if (head.authority.empty() || absl::StrContains(head.authority, '@')) {
-    return {"http1.invalid_target", 400};
-  }
-  if (slash == absl::string_view::npos) {
-    head.path = "/";
-  } else if (rest[slash] == '?') {
-    head.path = head.headers.arena().Copy(absl::StrCat("/", rest.substr(slash)));
-  } else {
-    head.path = rest.substr(slash);
-  }
-  return {};
+  return ParseTarget(line.target, framing, head);
 }
 
 void Http1Server::Begin(RequestHead head, const Framing& framing) {
@@ -245,29 +251,35 @@ void Http1Server::Begin(RequestHead head, const Framing& framing) {
   is_connect_ = head.method == "CONNECT";
   head.content_length = framing.content_length;
   head.expects_continue = framing.expects_continue && !http10_;
-  if (!http10_) head.upgrade = framing.upgrade;
+  head.upgrade = framing.upgrade;
   wants_upgrade_ = !head.upgrade.empty();
   request_done_ = response_begun_ = response_done_ = chunked_out_ = false;
+  bodiless_ = unbounded_ = false;
+  promised_.reset();
   dropped_bytes_ = 0;
+  empty_lines_ = 0;
   BodyKind kind = BodyKind::kNone;
-  if (framing.chunked) {
+  if (wants_upgrade_ || is_connect_) {
+    kind = BodyKind::kTunnel;  // What follows waits for the answer that opens the tunnel.
+  } else if (framing.chunked) {
     kind = BodyKind::kChunked;
   } else if (framing.content_length) {
     kind = BodyKind::kLength;
-  } else if (wants_upgrade_ || is_connect_) {
-    kind = BodyKind::kTunnel;  // What follows waits for the answer that opens the tunnel.
   }
   body_.Start(kind, framing.content_length.value_or(0));
+  if (framing.dropped > 0) events_.OnFieldsDropped(framing.dropped);
   request_ = &events_.OnNewStream(*this);
   if (kind == BodyKind::kTunnel) {
     holding_ = true;
     sink_.PauseReading();
   }
   request_done_ = body_.done();
+  owes_continue_ = head.expects_continue && !request_done_;
   request_->OnHead(std::move(head), request_done_);
 }
 
 void Http1Server::OnBody(absl::string_view data, bool last) {
+  owes_continue_ = false;
   if (response_done_) {
     dropped_bytes_ += data.size();
     if (dropped_bytes_ > kUndrainedBytesMax) {
@@ -312,6 +324,7 @@ void Http1Server::Refuse(ParseError error) {
   RequestEvents* request = std::exchange(request_, nullptr);
   const bool silent = request != nullptr && response_begun_;
   if (request != nullptr) request->OnReset(ResetReason::kProtocolError);
+  if (request == nullptr) events_.OnRefused(error.status, error.details);
   if (!silent) {
     sink_.Write(absl::StrCat("HTTP/1.1 ", error.status, " ", ReasonOf(error.status),
                              "\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"));
@@ -321,6 +334,7 @@ void Http1Server::Refuse(ParseError error) {
 
 void Http1Server::SendInformational(const ResponseHead& head) {
   if (http10_ || response_begun_) return;
+  if (head.status == 100) owes_continue_ = false;
   std::string out = absl::StrCat("HTTP/1.1 ", head.status, " ", ReasonOf(head.status), "\r\n");
   AppendFields(head.headers, out);
   out += "\r\n";
@@ -331,57 +345,83 @@ void Http1Server::SendHead(const ResponseHead& head, bool last) {
   response_begun_ = true;
   tunnel_ = (wants_upgrade_ && head.status == 101) || (is_connect_ && head.status / 100 == 2);
   if (draining_ && !tunnel_) keep_alive_ = false;
+  // Whether the body that waited for 100 will come after all is for the client alone to know.
+  if (owes_continue_) keep_alive_ = false;
+  const bool declined = body_.kind() == BodyKind::kTunnel && !tunnel_;
   // An answer to an upgrade that opens no tunnel leaves the bytes behind it without meaning.
-  if (body_.kind() == BodyKind::kTunnel && !tunnel_) {
-    keep_alive_ = false;
-    request_done_ = true;
-  }
+  if (declined) keep_alive_ = false;
   std::string out;
   out.reserve(512);
   absl::StrAppend(&out, "HTTP/1.1 ", head.status, " ", ReasonOf(head.status), "\r\n");
   AppendFields(head.headers, out);
-  const bool bodiless = head.status / 100 == 1 || head.status == 204 || head.status == 304;
-  if (tunnel_) {
-    if (head.status == 101) {
-      absl::StrAppend(&out, "upgrade: ", head.upgrade, "\r\nconnection: upgrade\r\n");
-    }
-  } else if (head.content_length && head.status != 204) {
-    absl::StrAppend(&out, "content-length: ", *head.content_length, "\r\n");
-  } else if (last && !bodiless && !is_head_) {
-    out += "content-length: 0\r\n";
-  } else if (!last && !bodiless) {
-    if (http10_) {
-      keep_alive_ = false;  // The close ends the body.
-    } else {
-      chunked_out_ = !is_head_;
-      out += "transfer-encoding: chunked\r\n";
-    }
-  }
+  AppendFraming(head, last, out);
   if (!tunnel_ && !keep_alive_) out += "connection: close\r\n";
   if (!tunnel_ && keep_alive_ && http10_) out += "connection: keep-alive\r\n";
   out += "\r\n";
   sink_.Write(out);
-  if (tunnel_ && holding_) {
-    holding_ = false;
-    body_.Start(BodyKind::kTunnel, 0);
-    sink_.ResumeReading();
-  }
+  if (tunnel_) OpenTunnel();
+  if (declined) EndWaiting();
   if (last) EndResponse();
 }
 
-void Http1Server::SendData(absl::string_view data, bool last) {
-  if (!is_head_ || tunnel_) {
-    if (chunked_out_) {
-      if (!data.empty()) {
-        sink_.Write(absl::StrCat(absl::Hex(data.size()), "\r\n"));
-        sink_.Write(data);
-        sink_.Write(last ? "\r\n0\r\n\r\n" : "\r\n");
-      } else if (last) {
-        sink_.Write("0\r\n\r\n");
-      }
-    } else {
-      sink_.Write(data);
+// How the answer's body ends, as fields (RFC 9112 §6).
+void Http1Server::AppendFraming(const ResponseHead& head, bool last, std::string& out) {
+  if (tunnel_) {
+    if (head.status == 101) {
+      absl::StrAppend(&out, "upgrade: ", head.upgrade, "\r\nconnection: upgrade\r\n");
     }
+    return;
+  }
+  const bool never = head.status / 100 == 1 || head.status == 204;
+  bodiless_ = is_head_ || never || head.status == 304;
+  if (never) return;
+  if (head.content_length) {
+    absl::StrAppend(&out, "content-length: ", *head.content_length, "\r\n");
+    promised_ = head.content_length;
+  } else if (bodiless_) {
+    if (is_head_ && !last && !http10_) out += "transfer-encoding: chunked\r\n";
+  } else if (last) {
+    out += "content-length: 0\r\n";
+  } else if (http10_) {
+    keep_alive_ = false;
+    unbounded_ = true;
+  } else {
+    chunked_out_ = true;
+    out += "transfer-encoding: chunked\r\n";
+  }
+}
+
+void Http1Server::OpenTunnel() {
+  if (!holding_) return;
+  holding_ = false;
+  sink_.ResumeReading();
+  if (!pending_.empty()) loop_.FlushSoon(*this);
+}
+
+// The tunnel that was asked for does not come: the request ends here.
+void Http1Server::EndWaiting() {
+  request_done_ = true;
+  pending_.clear();
+  if (request_ != nullptr) request_->OnData({}, true);
+}
+
+void Http1Server::SendData(absl::string_view data, bool last) {
+  if (chunked_out_) {
+    if (!data.empty()) {
+      sink_.Write(absl::StrCat(absl::Hex(data.size()), "\r\n"));
+      sink_.Write(data);
+      sink_.Write(last ? "\r\n0\r\n\r\n" : "\r\n");
+    } else if (last) {
+      sink_.Write("0\r\n\r\n");
+    }
+  } else if (tunnel_ || !bodiless_) {
+    if (promised_) {
+      // A body that breaks its own promise must not become the next answer.
+      if (data.size() > *promised_ || (last && data.size() < *promised_)) keep_alive_ = false;
+      data = data.substr(0, *promised_);
+      *promised_ -= data.size();
+    }
+    sink_.Write(data);
   }
   if (last) EndResponse();
 }
@@ -419,7 +459,10 @@ void Http1Server::MaybeNext() {
 
 void Http1Server::Reset(ResetReason) {
   request_ = nullptr;
-  if (!closed_) CloseCodec(false, "");
+  if (closed_) return;
+  if (!unbounded_ || response_done_) return CloseCodec(false, "");
+  closed_ = true;
+  events_.OnCodecAbort();
 }
 
 }  // namespace

@@ -106,6 +106,29 @@ void HttpConnection::OnCodecClose(bool protocol_error, const char*) {
   connection_->CloseAfterFlush();
 }
 
+// A request that no exchange ever saw is counted and logged all the same.
+void HttpConnection::OnRefused(int status, const char* details) {
+  EventLoop& loop = info_.worker.loop;
+  StreamInfo info;
+  info.start = loop.clock().Wall();
+  info.start_ns = info.end_ns = loop.NowNs();
+  info.status = status;
+  info.details = details;
+  info.downstream_remote = info_.remote;
+  info.downstream_local = info_.local;
+  info.downstream_identity = connection_->transport().peer_identity();
+  SetFlag(info, ResponseFlag::kDownstreamProtocolError);
+  info_.stats[kDownstreamRqTotal].Add();
+  info_.stats[status >= 500 ? kDownstreamRq5xx : kDownstreamRq4xx].Add();
+  if (status == 431 || status == 414) info_.stats[kDownstreamRqTooLarge].Add();
+  if (absl::string_view(details) == "http1.unexpected_underscore") {
+    info_.stats[kRejectedUnderscores].Add();
+  }
+  for (const AccessLog& log : config_->access_logs) {
+    if (!log.Write(info)) info_.worker.server_stats[kServerAccessLogDropped].Add();
+  }
+}
+
 void HttpConnection::OnExchangeDone(Exchange& exchange) {
   const auto found = std::find_if(exchanges_.begin(), exchanges_.end(),
                                   [&](const auto& one) { return one.get() == &exchange; });

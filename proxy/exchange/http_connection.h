@@ -41,6 +41,9 @@ class HttpConnection final : public ConnectionEvents,
   void OnWriteLow() override;
   RequestEvents& OnNewStream(ResponseSender& sender) override;
   void OnCodecClose(bool protocol_error, const char* details) override;
+  void OnRefused(int status, const char* details) override;
+  void OnFieldsDropped(uint32_t count) override { info_.stats[kDroppedUnderscores].Add(count); }
+  void OnCodecAbort() override { connection_->Reset(); }
   void OnExchangeDone(Exchange& exchange) override;
 
  private:

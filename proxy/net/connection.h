@@ -22,6 +22,8 @@ class ByteSink {
   // While paused, no OnData comes. Nests: as many resumes as pauses.
   virtual void PauseReading() = 0;
   virtual void ResumeReading() = 0;
+  // Ends our side once all is sent (half-close).
+  virtual void FinishWriting() {}
 };
 
 enum class CloseReason : uint8_t {
@@ -65,8 +67,7 @@ class Connection final : public ByteSink, public Flushable, public Deferred {
   size_t buffered() const override { return out_.size() - out_sent_ + transport_->pending(); }
   void PauseReading() override;
   void ResumeReading() override;
-  // Ends our side once all is sent (half-close).
-  void FinishWriting();
+  void FinishWriting() override;
   // Sends what is buffered, then closes; the peer's data is dropped. OnClosed(kLocal) follows,
   // possibly at once. At most kLingerMax passes.
   void CloseAfterFlush();

@@ -68,6 +68,8 @@ constexpr StatName kHttpNames[] = {
     {"rq_redirect"},
     {"downstream_rq_too_large"},
     {"rs_too_large"},
+    {"http1.dropped_headers_with_underscores"},
+    {"http1.requests_rejected_with_underscores_in_headers"},
 };
 static_assert(std::size(kHttpNames) == kHttpStatCount);
 

@@ -70,6 +70,8 @@ enum HttpStat : size_t {
   kRqRedirect,
   kDownstreamRqTooLarge,
   kRsTooLarge,
+  kDroppedUnderscores,
+  kRejectedUnderscores,
   kHttpStatCount,
 };
 extern const ScopeKind kHttpScope;

@@ -4,46 +4,12 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "proxy/codec/codec.h"
-#include "tests/testing/proxy/fake_sink.h"
+#include "tests/testing/proxy/http1_scripts.h"
 
 namespace proxy {
 namespace {
 
-class Script final : public ClientCodecEvents, public ResponseEvents {
- public:
-  Script() : codec(NewHttp1ClientCodec(sink, *this, {})) {}
-  void Ask(absl::string_view method = "GET") {
-    head.method = method;
-    head.path = "/";
-    head.authority = "a";
-    sender = &codec->NewStream(*this);
-    sender->SendHead(head, true);
-  }
-  void OnStreamDone() override { events += "done;"; }
-  void OnCodecClose(bool protocol_error, const char* details) override {
-    absl::StrAppend(&events, protocol_error ? absl::StrCat("error ", details) : "close", ";");
-  }
-  void OnHead(ResponseHead got, bool last) override {
-    absl::StrAppend(&events, got.status, last ? "!" : "", ";");
-  }
-  void OnInformational(ResponseHead got) override {
-    absl::StrAppend(&events, "info ", got.status, ";");
-  }
-  void OnData(absl::string_view data, bool last) override {
-    absl::StrAppend(&events, data, last ? "!" : "", ";");
-  }
-  void OnTrailers(Headers) override { events += "trailers;"; }
-  void OnReset(ResetReason) override { events += "reset;"; }
-  void OnWriteHigh() override {}
-  void OnWriteLow() override {}
-
-  FakeSink sink;
-  std::unique_ptr<ClientCodec> codec;
-  RequestHead head;
-  RequestSender* sender = nullptr;
-  std::string events;
-};
+using Script = Http1ClientScript;
 
 }  // namespace
 
@@ -88,7 +54,7 @@ TEST_CASE(
   Script both;
   both.Ask();
   both.codec->OnData("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
-  CHECK(both.events == "reset;error http1.conflicting_framing;");
+  CHECK(both.events == "reset;error http1.content_length_and_chunked_not_allowed;");
   Script upgrade;
   upgrade.Ask();
   upgrade.codec->OnData("HTTP/1.1 101 Switching Protocols\r\n\r\n");
