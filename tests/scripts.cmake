@@ -1,6 +1,7 @@
 # Integration tests: Python standard library programs that start the real binaries.
 file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/integration/test_*.py
-  ${CMAKE_CURRENT_SOURCE_DIR}/netns/test_*.py ${CMAKE_CURRENT_SOURCE_DIR}/api/test_*.py)
+  ${CMAKE_CURRENT_SOURCE_DIR}/netns/test_*.py ${CMAKE_CURRENT_SOURCE_DIR}/api/test_*.py
+  ${CMAKE_CURRENT_SOURCE_DIR}/interop/test_*.py)
 foreach(script ${scripts})
   get_filename_component(name ${script} NAME_WE)
   get_filename_component(folder ${script} DIRECTORY)
@@ -10,4 +11,8 @@ foreach(script ${scripts})
   # Exit 77 says "skipped", with the reason on the line that starts with SKIPPED.
   set_tests_properties(${folder}_${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77
     RUN_SERIAL TRUE ENVIRONMENT "PINNACE_BIN=${CMAKE_BINARY_DIR}/bin;PINNACE_SOURCE=${CMAKE_SOURCE_DIR};PINNACE_BUILD=${CMAKE_BINARY_DIR}")
+  # The first run of these builds the client.
+  if(folder STREQUAL "interop")
+    set_tests_properties(${folder}_${name} PROPERTIES TIMEOUT 900)
+  endif()
 endforeach()

@@ -12,7 +12,7 @@ struct ProxyNode {
   enum class Kind {
     kSidecar,  // node.id "sidecar~IP~POD.NAMESPACE~..." : listeners 15001 and 15006.
     kGateway,  // node.id "router~IP~POD.NAMESPACE~...": one listener a Gateway listener.
-    kGrpc,     // metadata GENERATOR=grpc: a proxyless gRPC client; api_listeners by name.
+    kGrpc,     // user_agent_name "gRPC ..." or metadata GENERATOR=grpc: proxyless.
   };
   Kind kind = Kind::kSidecar;
   std::string id;                             // node.id, whole.

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
 
@@ -46,7 +47,9 @@ absl::StatusOr<ProxyNode> ParseNode(const envoy::config::core::v3::Node& node) {
   }
   const google::protobuf::Struct& metadata = node.metadata();
   if (out.ip.empty()) out.ip = FirstAddress(metadata);
-  if (TextOf(metadata, "GENERATOR") == "grpc") out.kind = ProxyNode::Kind::kGrpc;
+  // "gRPC Go", "gRPC C-core linux", "gRPC Node Pure JS", "gRPC Java".
+  const bool stock = absl::StartsWith(node.user_agent_name(), "gRPC ");
+  if (stock || TextOf(metadata, "GENERATOR") == "grpc") out.kind = ProxyNode::Kind::kGrpc;
   const std::string ns = TextOf(metadata, "NAMESPACE");
   if (!ns.empty()) out.pod_namespace = ns;
   out.service_account = TextOf(metadata, "SERVICE_ACCOUNT");

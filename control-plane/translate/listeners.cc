@@ -1,6 +1,8 @@
 // Builds the listeners through which an application reaches services.
 #include "control-plane/translate/listeners.h"
 
+#include <algorithm>
+
 #include <absl/strings/str_cat.h>
 
 #include "control-plane/translate/filters.h"
@@ -98,12 +100,22 @@ void AddOutboundListeners(const Mesh& mesh, ResourceSet& resources) {
 
 void AddGrpcListeners(const Mesh& mesh, ResourceSet& resources) {
   for (const auto& [key, service] : mesh.services) {
+    const auto http = [](const ServicePort& port) { return IsHttp(port.protocol); };
+    const bool alone = std::count_if(service.ports.begin(), service.ports.end(), http) == 1;
     for (const ServicePort& port : service.ports) {
-      if (!IsHttp(port.protocol)) continue;
+      if (!http(port)) continue;
       Listener listener;
-      listener.set_name(RouteName(mesh, key, port.port));
-      *listener.mutable_api_listener()->mutable_api_listener() = Pack(GrpcHttp(listener.name()));
-      Add(resources, kListenerType, listener);
+      *listener.mutable_api_listener()->mutable_api_listener() =
+          Pack(GrpcHttp(RouteName(mesh, key, port.port)));
+      // As a resolver's search path would let an application write it.
+      for (const std::string& host : {Fqdn(mesh, key), absl::StrCat(key.name, ".", key.ns, ".svc"),
+                                      absl::StrCat(key.name, ".", key.ns)}) {
+        listener.set_name(absl::StrCat(host, ":", port.port));
+        Add(resources, kListenerType, listener);
+        if (!alone) continue;
+        listener.set_name(host);
+        Add(resources, kListenerType, listener);
+      }
     }
   }
 }

@@ -19,7 +19,8 @@ void AddOutboundListeners(const Mesh& mesh, ResourceSet& resources);
 void AddInboundListener(const Mesh& mesh, TlsMode mode, const std::vector<InboundPort>& inbound,
                         ResourceSet& resources);
 
-// What a gRPC client asks for as "xds:///FQDN:PORT".
+// What a gRPC client asks for as "xds:///HOST:PORT", where HOST is NAME.NS, NAME.NS.svc or the
+// FQDN; without a port too if the service has only one for HTTP.
 void AddGrpcListeners(const Mesh& mesh, ResourceSet& resources);
 
 }  // namespace control

@@ -50,21 +50,25 @@ void AddHeaders(const HeaderEdits& edits,
   for (const std::string& name : edits.remove) *to_remove.Add() = name;
 }
 
-void SetConditions(const RouteMatch& match, pb::RouteMatch& out) {
+// Older gRPC clients refuse `string_match`, and newer ones still know what it replaced.
+void SetHeader(const KeyMatch& wanted, bool grpc_client, pb::HeaderMatcher& header) {
+  header.set_name(wanted.name);
+  if (grpc_client && wanted.regex) {
+    header.mutable_safe_regex_match()->set_regex(wanted.value);
+  } else if (grpc_client) {
+    header.set_exact_match(wanted.value);
+  } else if (wanted.regex) {
+    header.mutable_string_match()->mutable_safe_regex()->set_regex(wanted.value);
+  } else {
+    header.mutable_string_match()->set_exact(wanted.value);
+  }
+}
+
+void SetConditions(const RouteMatch& match, bool grpc_client, pb::RouteMatch& out) {
   if (!match.method.empty()) {
-    pb::HeaderMatcher& method = *out.add_headers();
-    method.set_name(":method");
-    method.mutable_string_match()->set_exact(match.method);
+    SetHeader({.name = ":method", .value = match.method}, grpc_client, *out.add_headers());
   }
-  for (const KeyMatch& wanted : match.headers) {
-    pb::HeaderMatcher& header = *out.add_headers();
-    header.set_name(wanted.name);
-    if (wanted.regex) {
-      header.mutable_string_match()->mutable_safe_regex()->set_regex(wanted.value);
-    } else {
-      header.mutable_string_match()->set_exact(wanted.value);
-    }
-  }
+  for (const KeyMatch& wanted : match.headers) SetHeader(wanted, grpc_client, *out.add_headers());
   for (const KeyMatch& wanted : match.query) {
     pb::QueryParameterMatcher& parameter = *out.add_query_parameters();
     parameter.set_name(wanted.name);
@@ -99,13 +103,17 @@ void SetClusters(const Scene& scene, const std::vector<Backend>& backends, pb::R
     out.set_cluster(ClusterOf(scene, *used[0]));
     return;
   }
+  uint32_t total = 0;
   for (const Backend* backend : used) {
+    total += backend->weight;
     auto& weighted = *out.mutable_weighted_clusters()->add_clusters();
     weighted.set_name(ClusterOf(scene, *backend));
     weighted.mutable_weight()->set_value(backend->weight);
     AddHeaders(backend->request_headers, *weighted.mutable_request_headers_to_add(),
                *weighted.mutable_request_headers_to_remove());
   }
+  // Older gRPC clients take the sum to be 100 unless told.
+  if (scene.grpc_client) out.mutable_weighted_clusters()->mutable_total_weight()->set_value(total);
 }
 
 std::string RetryOn(const Scene& scene, const RouteRule& rule) {
@@ -228,7 +236,7 @@ void AddMatch(const Scene& scene, const OrderedMatch& ordered, pb::VirtualHost& 
   const auto add = [&](bool element) -> pb::RouteMatch& {
     pb::Route& route = *host.add_routes();
     route.set_name(name);
-    SetConditions(match, *route.mutable_match());
+    SetConditions(match, scene.grpc_client, *route.mutable_match());
     SetAction(scene, ordered.Rule(), element, route);
     return *route.mutable_match();
   };
