@@ -87,7 +87,7 @@ void TcpExchange::ConnectUpstream() {
   cluster_->stats()[kUpstreamCxActive].Add();
   absl::string_view why;
   std::unique_ptr<Transport> transport =
-      NewUpstreamTransport(cluster_->config(), host_->config, why);
+      NewUpstreamTransport(cluster_->config(), host_->config, cluster_->stats(), why);
   auto io = transport == nullptr
                 ? absl::StatusOr<std::unique_ptr<IoHandle>>(absl::UnavailableError(why))
                 : worker_.network.Connect(worker_.loop, host_->config.address);

@@ -31,6 +31,7 @@ struct FilterChain {
   std::shared_ptr<const TlsSlot> tls;      // Null: plain bytes.
   std::shared_ptr<const HttpConfig> http;  // Exactly one of the two.
   std::shared_ptr<const TcpConfig> tcp;
+  absl::Duration handshake_timeout = absl::Seconds(10);  // transport_socket_connect_timeout
   // Equal for chains of one listener that take the same connections with the same transport: what
   // else changes reaches open connections too.
   uint64_t identity = 0;
@@ -47,7 +48,6 @@ struct ListenerConfig {
   bool reuse_port = true;
   absl::Duration sniff_timeout = absl::Seconds(15);
   bool continue_on_timeout = false;
-  absl::Duration handshake_timeout = absl::Seconds(10);
   std::vector<FilterChain> chains;
   std::optional<FilterChain> default_chain;
   std::shared_ptr<Scope> stats;

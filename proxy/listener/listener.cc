@@ -133,15 +133,15 @@ void Listener::HandOver(const ListenerConfig& config, std::unique_ptr<IoHandle> 
   } else {
     const std::shared_ptr<const TlsContext> context = chain->tls->Get();
     if (context == nullptr) {  // Its secrets have not come yet.
-      stats[kListenerSslConnectionError].Add();
+      stats[kListenerTls + kTlsConnectionError].Add();
       return;
     }
-    transport = context->NewServer();
+    transport = context->NewServer({.cells = stats + kListenerTls, .scope = config.stats});
   }
   sink_.OnConnection(*chain, {.io = std::move(io),
                               .transport = std::move(transport),
                               .original_destination = std::move(original),
-                              .handshake_timeout = config.handshake_timeout});
+                              .handshake_timeout = chain->handshake_timeout});
 }
 
 }  // namespace proxy

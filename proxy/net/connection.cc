@@ -23,6 +23,7 @@ Connection::Connection(EventLoop& loop, std::unique_ptr<IoHandle> io,
       timer_(loop.timers(),
              [this] {
                if (closing_) return CloseWith(CloseReason::kLocal);
+               if (state_ == State::kHandshaking) transport_->NoteTimeout();
                if (state_ != State::kOpen) return CloseWith(CloseReason::kConnectTimeout);
                ReadAvailable();  // Armed by ResumeReading().
              }),

@@ -26,6 +26,8 @@ class Transport {
   virtual size_t pending() const = 0;
   // Says goodbye in the transport's own way (close_notify), as far as that needs no waiting.
   virtual void Farewell(IoHandle& io) = 0;
+  // The time for the handshake is over; the connection closes.
+  virtual void NoteTimeout() {}
   // True if no buffer is held while nothing is under way; called when the connection goes idle.
   virtual void ReleaseBuffers() {}
 

@@ -172,6 +172,7 @@ NamesBySource Configuration::Wanted(const std::string& url) const {
     note(slot->config().ca_sds_from, slot->config().ca_sds_name);
     for (const TlsCertificateSource& source : slot->config().certificates)
       if (source.sds_name != own_secret_) note(source.sds_from, source.sds_name);
+    note(slot->config().ticket_sds_from, slot->config().ticket_sds_name);
   };
   const auto note_cluster = [&](const ClusterConfig& config) {
     if (url == kEndpointUrl && config.kind == ClusterConfig::Kind::kEds)

@@ -87,7 +87,10 @@ void ProxyServer::LoadDynamic(std::vector<std::string>& problems) {
 
 absl::Status ProxyServer::OnResource(const std::string& url, const std::string& name,
                                      const google::protobuf::Any& any) {
-  return config_.Accept(url, name, any);
+  const absl::Status accepted = config_.Accept(url, name, any);
+  if (SecretFiles::Secret secret; accepted.ok() && url == kSecretUrl && any.UnpackTo(&secret))
+    secret_files_.Watch(secret);
+  return accepted;
 }
 
 void ProxyServer::OnRemoved(const std::string& url, const std::string& name, Gone gone) {

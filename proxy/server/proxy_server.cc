@@ -55,6 +55,10 @@ ProxyServer::ProxyServer(ServerOptions options, Network& network, pinnace::Clock
               [this](std::shared_ptr<const ClusterConfig> config) {
                 Resolve(std::move(config), absl::ZeroDuration());
               }),
+      secret_files_(loop_,
+                    [this](const SecretFiles::Secret& secret) {
+                      return ParseSecret(secret, config_.parse());
+                    }),
       apply_(loop_.timers(), [this] { Apply(); }),
       admin_(loop_, network),
       own_clusters_(loop_, network, options_.concurrency, CodecLimits{}) {
@@ -103,7 +107,9 @@ std::vector<std::string> ProxyServer::Load(
     return status.ok();
   };
   const auto& fixed = bootstrap.static_resources();
-  for (const auto& secret : fixed.secrets()) note(ParseSecret(secret, config_.parse()));
+  for (const auto& secret : fixed.secrets()) {
+    if (note(ParseSecret(secret, config_.parse()))) secret_files_.Watch(secret);
+  }
   for (const auto& cluster : fixed.clusters()) note(config_.AddStatic(cluster));
   for (const auto& listener : fixed.listeners()) note(config_.AddStatic(listener));
   LoadDynamic(problems);

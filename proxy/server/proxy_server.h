@@ -11,6 +11,7 @@
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "proxy/admin/admin.h"
 #include "proxy/server/configuration.h"
+#include "proxy/server/secret_files.h"
 #include "proxy/server/worker.h"
 #include "proxy/xds/discovery.h"
 #include "proxy/xds/identity.h"
@@ -61,6 +62,7 @@ class ProxyServer final : public ResourceEvents {
   StatsRegistry stats_;
   SecretStore secrets_;
   Configuration config_;
+  SecretFiles secret_files_;
   envoy::config::bootstrap::v3::Bootstrap bootstrap_;
   Timer apply_;  // Armed by whatever may have changed what is in force.
   std::map<std::string, std::unique_ptr<Timer>> resolvers_;  // STRICT_DNS clusters by name.

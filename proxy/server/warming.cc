@@ -52,6 +52,10 @@ bool Configuration::Warm(const TlsSlot* slot) {
       return false;
     }
   }
+  if (!config.ticket_sds_name.empty() &&
+      secrets.FindTicketKeys(config.ticket_sds_name) == nullptr &&
+      !GivenUp(kSecretUrl, config.ticket_sds_name, config.ticket_sds_from))
+    return false;
   return config.ca_sds_name.empty() || secrets.FindTrust(config.ca_sds_name) != nullptr ||
          GivenUp(kSecretUrl, config.ca_sds_name, config.ca_sds_from);
 }

@@ -46,11 +46,13 @@ absl::StatusOr<EndpointConfig> ParseEndpoint(const endpoint::LbEndpoint& proto, 
   if (const auto found = labels.find(kMatchKey); found != labels.end()) {
     config.labels = LabelsOf(found->second);
   }
+  config.name = proto.endpoint().hostname();
   auto address = ParseAddress(proto.endpoint().address());
   if (address.ok()) {
     config.address = *address;
   } else if (names_allowed) {
     config.hostname = proto.endpoint().address().socket_address().address();
+    if (config.name.empty()) config.name = config.hostname;
     config.port = static_cast<uint16_t>(proto.endpoint().address().socket_address().port_value());
   } else {
     return address.status();

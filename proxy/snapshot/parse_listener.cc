@@ -224,6 +224,8 @@ absl::Status ReadChain(const listener::FilterChain& proto, const listener::Liste
     if (!slot.ok()) return slot.status();
     chain.tls = *slot;
   }
+  if (proto.has_transport_socket_connect_timeout())
+    chain.handshake_timeout = ToDuration(proto.transport_socket_connect_timeout());
   listener::FilterChain bare;  // What a connection was chosen by and is bound to.
   *bare.mutable_filter_chain_match() = proto.filter_chain_match();
   *bare.mutable_transport_socket() = proto.transport_socket();

@@ -144,19 +144,31 @@ constexpr Row kRows[] = {
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
      " common_http_protocol_options explicit_http_config use_downstream_protocol_config "},
     {"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-     " common_tls_context require_client_certificate "},
+     " common_tls_context require_client_certificate require_sni session_ticket_keys "
+     "session_ticket_keys_sds_secret_config disable_stateless_session_resumption "
+     "disable_stateful_session_resumption session_timeout ocsp_staple_policy "
+     "full_scan_certs_on_sni_mismatch prefer_client_ciphers "},
     {"envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-     " common_tls_context sni allow_renegotiation max_session_keys "},
+     " common_tls_context sni auto_host_sni auto_sni_san_validation allow_renegotiation "
+     "max_session_keys enforce_rsa_key_usage "},
     {"envoy.extensions.transport_sockets.tls.v3.CommonTlsContext",
      " tls_params tls_certificates tls_certificate_sds_secret_configs validation_context "
      "validation_context_sds_secret_config combined_validation_context alpn_protocols "},
+    {"envoy.extensions.transport_sockets.tls.v3.CommonTlsContext."
+     "CombinedCertificateValidationContext",
+     " default_validation_context validation_context_sds_secret_config "},
+    {"envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher", " san_type matcher "},
     {"envoy.extensions.transport_sockets.tls.v3.TlsParameters",
-     " tls_minimum_protocol_version tls_maximum_protocol_version cipher_suites "},
-    {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate", " certificate_chain private_key "},
+     " tls_minimum_protocol_version tls_maximum_protocol_version cipher_suites ecdh_curves "
+     "signature_algorithms "},
+    {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate",
+     " certificate_chain private_key password ocsp_staple watched_directory "},
     {"envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext",
-     " trusted_ca match_typed_subject_alt_names match_subject_alt_names "},
+     " trusted_ca match_typed_subject_alt_names match_subject_alt_names verify_certificate_spki "
+     "verify_certificate_hash crl only_verify_leaf_cert_crl allow_expired_certificate "
+     "trust_chain_verification max_verify_depth watched_directory "},
     {"envoy.extensions.transport_sockets.tls.v3.Secret",
-     " name tls_certificate validation_context "},
+     " name tls_certificate validation_context session_ticket_keys "},
 };
 
 // An extension that may be left out, and is.

@@ -5,6 +5,22 @@
 
 namespace proxy {
 
+// What a TLS side counts; a block of each listener's and each cluster's stats.
+enum TlsStat : size_t {
+  kTlsConnectionError,
+  kTlsHandshakes,
+  kTlsSessionReused,
+  kTlsNoCertificate,
+  kTlsFailVerifyNoCert,
+  kTlsFailVerifyError,
+  kTlsFailVerifySan,
+  kTlsFailVerifyCertHash,
+  kTlsVersion12,
+  kTlsVersion13,
+  kTlsHandshakeTimeout,
+  kTlsStatCount,
+};
+
 enum ClusterStat : size_t {
   kUpstreamCxTotal,
   kUpstreamCxActive,
@@ -41,8 +57,8 @@ enum ClusterStat : size_t {
   kMembershipTotal,
   kMembershipHealthy,
   kUpdateSuccess,
-  kClusterSslHandshake,
-  kClusterSslConnectionError,
+  kClusterTls,
+  kClusterTlsLast = kClusterTls + kTlsStatCount - 1,
   kClusterStatCount,
 };
 extern const ScopeKind kClusterScope;
@@ -80,8 +96,8 @@ enum ListenerStat : size_t {
   kListenerCxTotal,
   kListenerCxActive,
   kNoFilterChainMatch,
-  kListenerSslHandshake,
-  kListenerSslConnectionError,
+  kListenerTls,
+  kListenerTlsLast = kListenerTls + kTlsStatCount - 1,
   kListenerFilterTimeout,
   kListenerFilterEof,
   kListenerCxOverflow,

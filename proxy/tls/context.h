@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <openssl/ssl.h>
@@ -14,6 +15,8 @@
 #include "proxy/net/transport.h"
 #include "proxy/tls/config.h"
 #include "proxy/tls/secrets.h"
+#include "proxy/tls/serving.h"
+#include "proxy/tls/transport.h"
 
 namespace proxy {
 
@@ -27,26 +30,35 @@ class TlsContext : public std::enable_shared_from_this<TlsContext> {
                                                                  const SecretStore& secrets);
   explicit TlsContext(TlsContextConfig config);
 
-  std::unique_ptr<Transport> NewServer() const;
-  // Empty arguments: as configured.
-  std::unique_ptr<Transport> NewClient(absl::string_view sni,
-                                       const std::vector<std::string>& alpn) const;
+  std::unique_ptr<Transport> NewServer(TlsCounters counters) const;
+  // Empty `sni` and `alpn`: as configured.
+  std::unique_ptr<Transport> NewClient(absl::string_view sni, const std::vector<std::string>& alpn,
+                                       TlsCounters counters) const;
 
   const TlsContextConfig& config() const { return config_; }
-  // Why the peer's names are not acceptable; empty if one matches or none is asked for.
-  std::string RefusePeer(X509* peer) const;
-  void Remember(SSL_SESSION* session) const;
+  // With what the secrets have added.
+  const TlsValidation& validation() const { return validation_; }
+  const ServingCertificates& serving() const { return serving_; }
+  const std::vector<std::string>& ticket_keys() const { return ticket_keys_; }
+  void Remember(SSL* ssl, SSL_SESSION* session) const;
 
  private:
   absl::Status Load(const SecretStore& secrets);
-  absl::Status LoadCertificate(const std::string& chain_pem, const std::string& key_pem);
-  absl::Status LoadTrust(const std::string& ca_pem);
+  absl::Status LoadSettings();
+  absl::Status LoadCertificates(const SecretStore& secrets);
+  absl::Status LoadTrust(const SecretStore& secrets);
+  absl::Status LoadTickets(const SecretStore& secrets);
+  void LoadSessions();
 
   const TlsContextConfig config_;
   bssl::UniquePtr<SSL_CTX> ctx_;
+  ServingCertificates serving_;
+  TlsValidation validation_;
+  std::vector<std::string> ticket_keys_;
   std::string alpn_wire_;
   mutable std::mutex session_mutex_;  // Taken at handshakes only.
-  mutable bssl::UniquePtr<SSL_SESSION> session_;
+  // By server name, the newest last; at most `sessions_max`.
+  mutable std::vector<std::pair<std::string, bssl::UniquePtr<SSL_SESSION>>> sessions_;
 };
 
 // The newest context of one configuration; rebuilt on the main thread when a secret changes.

@@ -10,8 +10,13 @@ void SecretStore::SetCertificate(const std::string& name, TlsCertificate certifi
   Notify(name);
 }
 
-void SecretStore::SetTrust(const std::string& name, std::string ca_pem) {
-  trusts_[name] = std::move(ca_pem);
+void SecretStore::SetTrust(const std::string& name, TlsValidation validation) {
+  trusts_[name] = std::move(validation);
+  Notify(name);
+}
+
+void SecretStore::SetTicketKeys(const std::string& name, std::vector<std::string> keys) {
+  ticket_keys_[name] = std::move(keys);
   Notify(name);
 }
 
@@ -20,9 +25,14 @@ const TlsCertificate* SecretStore::FindCertificate(const std::string& name) cons
   return found == certificates_.end() ? nullptr : &found->second;
 }
 
-const std::string* SecretStore::FindTrust(const std::string& name) const {
+const TlsValidation* SecretStore::FindTrust(const std::string& name) const {
   const auto found = trusts_.find(name);
   return found == trusts_.end() ? nullptr : &found->second;
+}
+
+const std::vector<std::string>* SecretStore::FindTicketKeys(const std::string& name) const {
+  const auto found = ticket_keys_.find(name);
+  return found == ticket_keys_.end() ? nullptr : &found->second;
 }
 
 int SecretStore::Subscribe(std::function<void(const std::string& name)> on_change) {

@@ -1,4 +1,4 @@
-// Certificates and trust anchors by name, as SDS and the workload's identity supply them.
+// Certificates, trust and ticket keys by name, as SDS and the workload's identity supply them.
 #pragma once
 
 #include <functional>
@@ -9,20 +9,20 @@
 
 #include <absl/strings/string_view.h>
 
-namespace proxy {
+#include "proxy/tls/config.h"
 
-struct TlsCertificate {
-  std::string chain_pem, key_pem;
-};
+namespace proxy {
 
 // Main thread only. Who builds on a secret subscribes to hear of its next version.
 class SecretStore {
  public:
   void SetCertificate(const std::string& name, TlsCertificate certificate);
-  void SetTrust(const std::string& name, std::string ca_pem);
+  void SetTrust(const std::string& name, TlsValidation validation);
+  void SetTicketKeys(const std::string& name, std::vector<std::string> keys);
   // Null while unknown.
   const TlsCertificate* FindCertificate(const std::string& name) const;
-  const std::string* FindTrust(const std::string& name) const;
+  const TlsValidation* FindTrust(const std::string& name) const;
+  const std::vector<std::string>* FindTicketKeys(const std::string& name) const;
   // `on_change` runs after each Set of any secret, until Unsubscribe(id).
   int Subscribe(std::function<void(const std::string& name)> on_change);
   void Unsubscribe(int id) { subscribers_.erase(id); }
@@ -30,7 +30,8 @@ class SecretStore {
  private:
   void Notify(const std::string& name);
   std::map<std::string, TlsCertificate> certificates_;
-  std::map<std::string, std::string> trusts_;
+  std::map<std::string, TlsValidation> trusts_;
+  std::map<std::string, std::vector<std::string>> ticket_keys_;
   std::map<int, std::function<void(const std::string&)>> subscribers_;
   int next_id_ = 0;
 };

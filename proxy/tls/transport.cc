@@ -2,7 +2,6 @@
 #include "proxy/tls/transport.h"
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <cstring>
@@ -24,23 +23,22 @@ constexpr size_t kPendingMax = 128 * 1024;
 
 std::string FirstSpiffeUri(X509* certificate) {
   if (certificate == nullptr) return "";
-  bssl::UniquePtr<GENERAL_NAMES> names(static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
-  for (size_t i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-    if (name->type != GEN_URI) continue;
-    const std::string uri(
-        reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.uniformResourceIdentifier)),
-        static_cast<size_t>(ASN1_STRING_length(name->d.uniformResourceIdentifier)));
-    if (absl::StartsWith(uri, "spiffe://")) return uri;
+  for (PeerName& name : NamesOfCertificate(certificate)) {
+    if (name.san == SanMatcher::San::kUri && absl::StartsWith(name.value, "spiffe://"))
+      return std::move(name.value);
   }
   return "";
 }
 
 class TlsTransport final : public Transport {
  public:
-  TlsTransport(bssl::UniquePtr<SSL> ssl, std::shared_ptr<const TlsContext> context)
-      : context_(std::move(context)), ssl_(std::move(ssl)) {
+  TlsTransport(bssl::UniquePtr<SSL> ssl, std::shared_ptr<const TlsContext> context,
+               TlsHandshake handshake, TlsCounters counters)
+      : context_(std::move(context)),
+        ssl_(std::move(ssl)),
+        handshake_(std::make_unique<TlsHandshake>(std::move(handshake))),
+        counters_(std::move(counters)) {
+    SSL_set_ex_data(ssl_.get(), TlsHandshakeIndex(), handshake_.get());
     BIO* bio = BIO_new(Method());
     BIO_set_data(bio, this);
     BIO_set_init(bio, 1);
@@ -63,13 +61,20 @@ class TlsTransport final : public Transport {
       return Progress::kFailed;
     }
     bssl::UniquePtr<X509> peer(SSL_get_peer_certificate(ssl_.get()));
-    failure_ = context_->RefusePeer(peer.get());
-    if (!failure_.empty()) {
-      SSL_send_fatal_alert(ssl_.get(), SSL_AD_CERTIFICATE_UNKNOWN);
-      Send(io);
-      return Progress::kFailed;
+    // A resumed session's certificate has not been looked at: what is asked of it may have changed.
+    if (SSL_session_reused(ssl_.get()) && peer != nullptr && context_->config().validates) {
+      PeerVerdict verdict = CheckPeer(context_->validation(), peer.get(),
+                                      context_->config().match_sni ? handshake_->server_name : "");
+      if (!verdict.why.empty()) {
+        counters_.Add(verdict.counted_as);
+        failure_ = std::move(verdict.why);
+        SSL_send_fatal_alert(ssl_.get(), SSL_AD_CERTIFICATE_UNKNOWN);
+        Send(io);
+        return Progress::kFailed;
+      }
     }
     peer_identity_ = FirstSpiffeUri(peer.get());
+    CountSuccess(peer != nullptr);
     return Progress::kDone;
   }
 
@@ -92,7 +97,9 @@ class TlsTransport final : public Transport {
         result.drained = !broken_;
         if (result.bytes > 0) return result;
         if (!broken_) return {.status = IoResult::kAgain};
-        return {.status = errno_ == 0 ? IoResult::kEof : IoResult::kFailed, .error = errno_};
+        // Without close_notify the end may be an attacker's (RFC 8446 §6.1): what was read so far
+        // is not known to be whole.
+        return {.status = IoResult::kFailed, .error = errno_};
       }
       if (result.bytes > 0) return result;  // The end is told with the next read.
       if (error == SSL_ERROR_ZERO_RETURN) return {.status = IoResult::kEof};
@@ -131,6 +138,8 @@ class TlsTransport final : public Transport {
 
   IoResult::Status Flush(IoHandle& io) override { return Send(io); }
   size_t pending() const override { return out_.size() - out_sent_; }
+
+  void NoteTimeout() override { counters_.Add(kTlsHandshakeTimeout); }
 
   void Farewell(IoHandle& io) override {
     if (broken_ || said_goodbye_) return;
@@ -223,13 +232,30 @@ class TlsTransport final : public Transport {
     return IoResult::kOk;
   }
 
+  void CountSuccess(bool peer_has_certificate) {
+    counters_.Add(kTlsHandshakes);
+    if (SSL_session_reused(ssl_.get())) counters_.Add(kTlsSessionReused);
+    if (!peer_has_certificate) counters_.Add(kTlsNoCertificate);
+    counters_.Add(SSL_version(ssl_.get()) == TLS1_3_VERSION ? kTlsVersion13 : kTlsVersion12);
+    SSL_set_ex_data(ssl_.get(), TlsHandshakeIndex(), nullptr);
+    handshake_.reset();
+  }
+
   void NoteFailure(int ssl_error) {
     const uint32_t error = ERR_get_error();
     ERR_clear_error();
-    const long verify = SSL_get_verify_result(ssl_.get());
-    if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED && verify != X509_V_OK) {
-      failure_ = absl::StrCat("certificate verify failed: ", X509_verify_cert_error_string(verify));
+    const bool refused = handshake_ != nullptr && !handshake_->verdict.why.empty();
+    if (ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED && refused) {
+      failure_ = std::move(handshake_->verdict.why);
+      counters_.Add(handshake_->verdict.counted_as);
+      return;
+    }
+    if (ERR_GET_REASON(error) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+      counters_.Add(kTlsFailVerifyNoCert);
     } else if (error != 0) {
+      counters_.Add(kTlsConnectionError);
+    }
+    if (error != 0) {
       const char* reason = ERR_reason_error_string(error);
       failure_ = absl::StrCat("TLS error: ", reason == nullptr ? "unknown" : reason);
     } else {
@@ -244,6 +270,8 @@ class TlsTransport final : public Transport {
   std::string out_;  // Records not yet sent.
   size_t out_sent_ = 0;
   bssl::UniquePtr<SSL> ssl_;
+  std::unique_ptr<TlsHandshake> handshake_;  // Gone when it is over.
+  TlsCounters counters_;
   std::string peer_identity_;
   std::string failure_;
   int errno_ = 0;
@@ -254,9 +282,16 @@ class TlsTransport final : public Transport {
 
 }  // namespace
 
+int TlsHandshakeIndex() {
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
 std::unique_ptr<Transport> NewTlsTransport(bssl::UniquePtr<SSL> ssl,
-                                           std::shared_ptr<const TlsContext> context) {
-  return std::make_unique<TlsTransport>(std::move(ssl), std::move(context));
+                                           std::shared_ptr<const TlsContext> context,
+                                           TlsHandshake handshake, TlsCounters counters) {
+  return std::make_unique<TlsTransport>(std::move(ssl), std::move(context), std::move(handshake),
+                                        std::move(counters));
 }
 
 }  // namespace proxy

@@ -25,6 +25,7 @@ struct EndpointConfig {
   Address address;       // Empty while a name is unresolved.
   std::string hostname;  // STRICT_DNS: the name to resolve.
   uint16_t port = 0;     // With `hostname`.
+  std::string name;      // What the endpoint calls itself, for SNI; may be empty.
   uint32_t weight = 1;   // 1..2^32-1
   uint32_t priority = 0;
   EndpointHealth health = EndpointHealth::kHealthy;

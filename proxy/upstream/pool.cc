@@ -66,7 +66,8 @@ bool Pool::Connect() {
     return false;
   }
   absl::string_view why;
-  std::unique_ptr<Transport> transport = NewUpstreamTransport(*context_.config, host_.config, why);
+  std::unique_ptr<Transport> transport =
+      NewUpstreamTransport(*context_.config, host_.config, context_.stats, why);
   auto io = transport == nullptr
                 ? absl::StatusOr<std::unique_ptr<IoHandle>>(absl::UnavailableError(why))
                 : context_.network.Connect(context_.loop, host_.config.address);
@@ -141,7 +142,6 @@ void Pool::OnGone(PooledConnection& connection, CloseReason reason, absl::string
     const bool late = reason == CloseReason::kConnectTimeout;
     context_.stats[kUpstreamCxConnectFail].Add();
     if (late) context_.stats[kUpstreamCxConnectTimeout].Add();
-    if (!why.empty()) context_.stats[kClusterSslConnectionError].Add();
     FailWaiters(late ? PoolFailure::kConnectTimeout : PoolFailure::kConnectFailed, why);
   } else if (waiters_.size() > connecting_ && !draining_) {
     Connect();

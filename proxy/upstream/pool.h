@@ -44,9 +44,9 @@ class StreamWaiter {
 class PooledConnection;
 
 // The transport with which `config` wants `endpoint` spoken to. Null, with `why`, while its secrets
-// are unknown.
+// are unknown. `stats`: ClusterStat cells, which outlive it.
 std::unique_ptr<Transport> NewUpstreamTransport(const ClusterConfig& config,
-                                                const EndpointConfig& endpoint,
+                                                const EndpointConfig& endpoint, Cell* stats,
                                                 absl::string_view& why);
 
 // The connections of one worker to one host in one protocol. Idle ones are used last in, first out.

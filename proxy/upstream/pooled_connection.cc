@@ -20,7 +20,6 @@ void PooledConnection::OnConnected() {
   const absl::string_view alpn = connection_->transport().alpn();
   const bool http2 = alpn.empty() ? pool_.http2_ : (alpn == "h2" || alpn == "pinnace-h2");
   context.stats[http2 ? kUpstreamCxHttp2Total : kUpstreamCxHttp1Total].Add();
-  if (connection_->transport().secure()) context.stats[kClusterSslHandshake].Add();
   codec_ = http2 ? NewHttp2ClientCodec(context.loop, *connection_, *this, context.codec_limits)
                  : NewHttp1ClientCodec(*connection_, *this, context.codec_limits);
   pool_.OnConnected(*this);

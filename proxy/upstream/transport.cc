@@ -6,7 +6,7 @@
 namespace proxy {
 
 std::unique_ptr<Transport> NewUpstreamTransport(const ClusterConfig& config,
-                                                const EndpointConfig& endpoint,
+                                                const EndpointConfig& endpoint, Cell* stats,
                                                 absl::string_view& why) {
   const TlsSlot* slot = config.tls.get();
   for (const TransportChoice& choice : config.transports) {
@@ -22,7 +22,8 @@ std::unique_ptr<Transport> NewUpstreamTransport(const ClusterConfig& config,
     why = "TLS secrets are not known yet";
     return nullptr;
   }
-  return context->NewClient({}, {});
+  return context->NewClient(context->config().sni_of_endpoint ? endpoint.name : "", {},
+                            {.cells = stats + kClusterTls});
 }
 
 }  // namespace proxy
