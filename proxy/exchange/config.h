@@ -34,9 +34,10 @@ struct HttpConfig {
   bool normalize_path = false;
   bool merge_slashes = false;
   bool strip_port = false;
+  bool suppress_envoy_headers = false;  // Of those that only tell Envoy's users something.
   absl::Duration idle_timeout = absl::Hours(1);
   absl::Duration stream_idle_timeout = absl::Minutes(5);
-  absl::Duration request_headers_timeout = absl::ZeroDuration();  // Zero: none.
+  absl::Duration request_headers_timeout = absl::ZeroDuration();  // HTTP/1; zero: none.
   absl::Duration drain_timeout = absl::Seconds(5);
   std::vector<AccessLog> access_logs;
   std::vector<FilterEntry> filters;        // In order, without the router.

@@ -135,6 +135,7 @@ void Exchange::Forward(bool last) {
   std::shared_ptr<Cluster> cluster = downstream_.worker.clusters.Find(choice_->cluster);
   if (cluster == nullptr) {
     SetFlag(info_, ResponseFlag::kNoCluster);
+    info_.cluster = {};
     downstream_.stats[kNoCluster].Add();
     return Reply(action.cluster_not_found_status, "cluster_not_found", "");
   }
@@ -143,26 +144,40 @@ void Exchange::Forward(bool last) {
                    (config_->upgrade_websocket || action.upgrade_websocket))) {
     return Reply(403, "upgrade_failed", "");
   }
-  RewriteRequest(*route_, request_);
-  choice_->request_edits.Apply(request_.headers);
-  route_->request_edits.Apply(request_.headers);
-  host_->request_edits.Apply(request_.headers);
-  routes_->request_edits().Apply(request_.headers);
-  SendContinue();
+  const bool endless = upgrade || request_.method == "CONNECT";
+  const absl::Duration timeout = endless ? absl::ZeroDuration() : RequestTimeout(action, request_);
+  const bool tell = !downstream_.config->suppress_envoy_headers;
   const RetryPolicy* retry = action.retry   ? &*action.retry
                              : host_->retry ? &*host_->retry
                                             : nullptr;
-  const bool endless = upgrade || request_.method == "CONNECT";
-  forwarder_.emplace(
-      ForwardContext{.loop = downstream_.worker.loop,
-                     .cluster = std::move(cluster),
-                     .action = action,
-                     .retry = endless ? nullptr : retry,
-                     .timeout = endless ? absl::ZeroDuration() : RequestTimeout(action, request_),
-                     .wanted = downstream_.original_destination,
-                     .downstream_version = request_.version,
-                     .info = info_},
-      *this);
+  absl::Duration expected = timeout;
+  if (retry != nullptr && retry->per_try_timeout > absl::ZeroDuration() &&
+      (expected == absl::ZeroDuration() || retry->per_try_timeout < expected)) {
+    expected = retry->per_try_timeout;
+  }
+  if (tell && expected > absl::ZeroDuration()) {
+    request_.headers.Set(HeaderId::kXEnvoyExpectedRqTimeoutMs,
+                         absl::StrCat(absl::ToInt64Milliseconds(expected)));
+  }
+  if (action.duration_max > absl::ZeroDuration()) {
+    duration_ = std::make_unique<Timer>(downstream_.worker.loop.timers(), [this] { OnTooLong(); });
+    duration_->Arm(action.duration_max);
+  }
+  RewriteRequest(*route_, tell, request_);
+  choice_->request_edits.Apply(info_, request_.headers);
+  route_->request_edits.Apply(info_, request_.headers);
+  host_->request_edits.Apply(info_, request_.headers);
+  routes_->request_edits().Apply(info_, request_.headers);
+  SendContinue();
+  forwarder_.emplace(ForwardContext{.loop = downstream_.worker.loop,
+                                    .cluster = std::move(cluster),
+                                    .action = action,
+                                    .retry = endless ? nullptr : retry,
+                                    .timeout = timeout,
+                                    .wanted = downstream_.original_destination,
+                                    .downstream_version = request_.version,
+                                    .info = info_},
+                     *this);
   forwarder_->Start(request_, last);
 }
 
@@ -229,13 +244,24 @@ void Exchange::OnResponseHead(ResponseHead head, bool last) {
   if (replaced_) return;
   response_ = std::move(head);
   info_.details = "via_upstream";
-  choice_->response_edits.Apply(response_.headers);
-  route_->response_edits.Apply(response_.headers);
-  host_->response_edits.Apply(response_.headers);
-  routes_->response_edits().Apply(response_.headers);
-  const int64_t service_ns = info_.upstream_first_ns - info_.start_ns;
-  response_.headers.Set(HeaderId::kXEnvoyUpstreamServiceTime, absl::StrCat(service_ns / 1'000'000));
+  EditResponse();
+  if (!downstream_.config->suppress_envoy_headers) {
+    const int64_t service_ns = info_.upstream_first_ns - info_.start_ns;
+    response_.headers.Set(HeaderId::kXEnvoyUpstreamServiceTime,
+                          absl::StrCat(service_ns / 1'000'000));
+  }
   DeliverHead(last);
+}
+
+// Upstreams' answers and our own alike, once a route was found.
+void Exchange::EditResponse() {
+  info_.response = &response_;
+  info_.status = response_.status;
+  if (choice_ != nullptr) choice_->response_edits.Apply(info_, response_.headers);
+  if (route_ == nullptr) return;
+  route_->response_edits.Apply(info_, response_.headers);
+  host_->response_edits.Apply(info_, response_.headers);
+  routes_->response_edits().Apply(info_, response_.headers);
 }
 
 void Exchange::DeliverHead(bool last) {
@@ -337,8 +363,7 @@ void Exchange::OnFilterReply(FilterReply reply) {
   replaced_ = forwarder_.has_value();  // What the upstream still says is not heard.
   info_.details = request_.headers.arena().Copy(reply.details);
   response_ = ResponseHead();
-  const bool grpc =
-      absl::StartsWith(request_.headers.Value(HeaderId::kContentType), "application/grpc");
+  const bool grpc = IsGrpc(request_.headers);
   Headers& headers = response_.headers;
   for (const auto& [name, value] : reply.headers) headers.Add(name, value);
   if (grpc) {
@@ -348,6 +373,7 @@ void Exchange::OnFilterReply(FilterReply reply) {
     headers.Add(HeaderId::kGrpcStatus,
                 absl::StrCat(reply.grpc_status.value_or(GrpcStatusOf(reply.status))));
     if (!reply.body.empty()) headers.Add(HeaderId::kGrpcMessage, GrpcMessage(reply.body));
+    EditResponse();
     return DeliverHead(true);
   }
   response_.status = reply.status;
@@ -355,6 +381,7 @@ void Exchange::OnFilterReply(FilterReply reply) {
     headers.Add(HeaderId::kContentType, "text/plain");
   }
   response_.content_length = reply.body.size();
+  EditResponse();
   const bool bodiless = reply.body.empty() || request_.method == "HEAD";
   DeliverHead(bodiless);
   if (!bodiless && !finished_) DeliverData(reply.body, true);
@@ -397,6 +424,15 @@ void Exchange::Touch() {
   Finish();
 }
 
+void Exchange::OnTooLong() {
+  downstream_.stats[kDownstreamRqMaxDuration].Add();
+  forwarder_.reset();
+  if (!response_begun_) return Reply(504, "max_duration_timeout", "downstream duration timeout");
+  info_.details = "max_duration_timeout";
+  sender_.Reset(ResetReason::kLocal);
+  Finish();
+}
+
 // An answer may come before the request is complete: the rest of it is read and dropped.
 void Exchange::EndResponse() {
   response_done_ = true;
@@ -407,6 +443,7 @@ void Exchange::Finish() {
   if (finished_) return;
   finished_ = true;
   idle_.Cancel();
+  if (duration_ != nullptr) duration_->Cancel();
   info_.end_ns = downstream_.worker.loop.ReadNs();
   downstream_.stats[kDownstreamRqActive].Sub();
   if (filters_ != nullptr) filters_->End(info_);

@@ -89,11 +89,13 @@ class Exchange final : public RequestEvents,
              absl::string_view location = {}, bool overloaded = false);
   void DeliverHead(bool last);
   void DeliverData(absl::string_view data, bool last);
+  void EditResponse();
   void SendHead(bool last);
   void EndRequest();
   void EndResponse();
   void Finish();
   void Touch();
+  void OnTooLong();
 
   DownstreamInfo& downstream_;
   const std::shared_ptr<const HttpConfig> config_;  // The newest when the request began.
@@ -109,6 +111,7 @@ class Exchange final : public RequestEvents,
   std::optional<Forwarder> forwarder_;
   std::unique_ptr<FilterRun> filters_;  // Null if no filter wants this stream.
   Timer idle_;
+  std::unique_ptr<Timer> duration_;  // Only where the route bounds the exchange.
   int64_t idle_since_ns_ = 0;
   bool request_done_ = false;
   bool response_begun_ = false;

@@ -22,10 +22,12 @@ HttpConnection::HttpConnection(WorkerContext& worker, std::shared_ptr<const Http
       info_{worker, config_, config_->stats->Shard(worker.index), *connection_,
             {},     {},      std::move(original_destination)},
       owner_(owner),
-      idle_(worker.loop.timers(), [this] {
-        info_.stats[kDownstreamCxIdleTimeout].Add();
-        Drain();
-      }) {
+      idle_(worker.loop.timers(),
+            [this] {
+              info_.stats[kDownstreamCxIdleTimeout].Add();
+              Drain();
+            }),
+      head_(worker.loop.timers(), [this] { OnHeadLate(); }) {
   info_.stats[kDownstreamCxTotal].Add();
   info_.stats[kDownstreamCxActive].Add();
 }
@@ -57,6 +59,7 @@ bool HttpConnection::MakeCodec(absl::string_view first_bytes) {
   }
   const bool secure = connection_->transport().secure();
   EventLoop& loop = info_.worker.loop;
+  http1_ = !http2;
   codec_ = http2 ? NewHttp2ServerCodec(loop, *connection_, *this, config_->limits, secure)
                  : NewHttp1ServerCodec(loop, *connection_, *this, config_->limits, secure);
   if (draining_ || info_.worker.draining) codec_->Drain();
@@ -64,6 +67,7 @@ bool HttpConnection::MakeCodec(absl::string_view first_bytes) {
 }
 
 void HttpConnection::OnData(absl::string_view data) {
+  stream_begun_ = false;
   if (codec_ == nullptr) {
     const std::string before = preface_;
     if (!MakeCodec(data)) return;
@@ -72,6 +76,21 @@ void HttpConnection::OnData(absl::string_view data) {
     if (connection_->closed()) return;
   }
   codec_->OnData(data);
+  BoundHead();
+}
+
+// Bytes that began no request are a part of the next head.
+void HttpConnection::BoundHead() {
+  if (!http1_ || !exchanges_.empty() || head_.armed() || connection_->closed()) return;
+  if (config_->request_headers_timeout <= absl::ZeroDuration() || stream_begun_) return;
+  head_.Arm(config_->request_headers_timeout);
+}
+
+void HttpConnection::OnHeadLate() {
+  info_.stats[kDownstreamRqHeaderTimeout].Add();
+  connection_->Write(
+      "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+  connection_->CloseAfterFlush();
 }
 
 void HttpConnection::OnEof() {
@@ -97,6 +116,8 @@ void HttpConnection::OnWriteLow() {
 
 RequestEvents& HttpConnection::OnNewStream(ResponseSender& sender) {
   idle_.Cancel();
+  head_.Cancel();
+  stream_begun_ = true;
   exchanges_.push_back(std::make_unique<Exchange>(info_, sender, *this));
   return *exchanges_.back();
 }

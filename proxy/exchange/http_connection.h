@@ -49,6 +49,8 @@ class HttpConnection final : public ConnectionEvents,
  private:
   bool MakeCodec(absl::string_view first_bytes);
   void ArmIdle();
+  void BoundHead();
+  void OnHeadLate();
 
   std::shared_ptr<const HttpConfig> config_;
   std::unique_ptr<Connection> connection_;
@@ -58,6 +60,9 @@ class HttpConnection final : public ConnectionEvents,
   std::vector<std::unique_ptr<Exchange>> exchanges_;
   std::string preface_;  // Bytes kept while the protocol is undecided; at most 24.
   Timer idle_;
+  Timer head_;  // Bounds an HTTP/1 head that has begun.
+  bool http1_ = false;
+  bool stream_begun_ = false;  // In the read that is being handled.
   bool draining_ = false;
 };
 

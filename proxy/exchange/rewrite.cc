@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
@@ -12,10 +13,44 @@
 
 namespace proxy {
 
-void RewriteRequest(const Route& route, RequestHead& head) {
+namespace {
+
+int HexValue(char digit) {
+  return absl::ascii_isdigit(digit) ? digit - '0' : absl::ascii_tolower(digit) - 'a' + 10;
+}
+
+// Replaces `%XX` of unreserved characters and backslashes (RFC 3986 §6.2.2.2): what a server behind
+// us may take for a dot or a slash must be one before routes are matched. Other escapes stay.
+std::string DecodeUnreserved(absl::string_view path) {
+  constexpr size_t kNone = absl::string_view::npos;
+  std::string out;
+  out.reserve(path.size());
+  for (size_t i = 0; i < path.size(); ++i) {
+    char c = path[i];
+    if (c == '\\') c = '/';
+    if (c == '%' && i + 2 < path.size() && absl::ascii_isxdigit(path[i + 1]) &&
+        absl::ascii_isxdigit(path[i + 2])) {
+      const char byte = static_cast<char>(HexValue(path[i + 1]) * 16 + HexValue(path[i + 2]));
+      if (absl::ascii_isalnum(byte) || absl::string_view("-._~").find(byte) != kNone) {
+        c = byte;
+        i += 2;
+      }
+    }
+    out.push_back(c);
+  }
+  return out;
+}
+
+}  // namespace
+
+void RewriteRequest(const Route& route, bool tell, RequestHead& head) {
   const ForwardAction& action = *route.forward;
   Arena& arena = head.headers.arena();
-  if (!action.host_rewrite.empty()) head.authority = arena.Copy(action.host_rewrite);
+  if (!action.host_rewrite.empty()) {
+    if (tell) head.headers.Set("x-envoy-original-host", head.authority);
+    head.authority = arena.Copy(action.host_rewrite);
+  }
+  const absl::string_view before = head.path;
   if (!action.prefix_rewrite.empty()) {
     const absl::string_view matched = route.match.kind == RouteMatch::Path::kExact
                                           ? head.PathOnly()
@@ -26,13 +61,25 @@ void RewriteRequest(const Route& route, RequestHead& head) {
     std::string path(only);
     RE2::GlobalReplace(&path, *action.regex_rewrite, action.regex_substitution);
     head.path = arena.Copy(absl::StrCat(path, head.path.substr(only.size())));
+  } else {
+    return;
   }
+  if (tell) head.headers.Set("x-envoy-original-path", before);
 }
 
 void NormalizePath(RequestHead& head, bool dots, bool slashes) {
   if (head.path.empty() || head.path[0] != '/') return;
-  const absl::string_view only = head.PathOnly();
-  if (!absl::StrContains(only, "/.") && !absl::StrContains(only, "//")) return;
+  absl::string_view only = head.PathOnly();
+  const absl::string_view query = head.path.substr(only.size());
+  if (only.find_first_of("%\\") == absl::string_view::npos && !absl::StrContains(only, "/.") &&
+      !absl::StrContains(only, "//")) {
+    return;
+  }
+  std::string decoded;
+  if (dots) {
+    decoded = DecodeUnreserved(only);
+    only = decoded;
+  }
   std::vector<absl::string_view> kept;
   const std::vector<absl::string_view> parts = absl::StrSplit(only.substr(1), '/');
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -45,8 +92,7 @@ void NormalizePath(RequestHead& head, bool dots, bool slashes) {
     }
     kept.push_back(parts[i]);
   }
-  head.path = head.headers.arena().Copy(
-      absl::StrCat("/", absl::StrJoin(kept, "/"), head.path.substr(only.size())));
+  head.path = head.headers.arena().Copy(absl::StrCat("/", absl::StrJoin(kept, "/"), query));
 }
 
 std::string RedirectLocation(const RedirectAction& action, const Route& route,
@@ -70,6 +116,10 @@ std::string RedirectLocation(const RedirectAction& action, const Route& route,
   } else if (!action.prefix_rewrite.empty()) {
     path = absl::StrCat(action.prefix_rewrite,
                         tail.substr(std::min(tail.size(), route.match.path.size())));
+  } else if (action.regex_rewrite != nullptr) {
+    path = std::string(head.PathOnly());
+    RE2::GlobalReplace(&path, *action.regex_rewrite, action.regex_substitution);
+    absl::StrAppend(&path, tail.substr(head.PathOnly().size()));
   }
   return absl::StrCat(scheme, "://", host, path);
 }

@@ -136,12 +136,13 @@ void TcpExchange::OnClosed(Side& side, CloseReason reason) {
                                                          : kUpstreamCxConnectFail]
         .Add();
     info_.upstream_failure = side.connection->transport().failure();
+    SetFlag(info_, ResponseFlag::kUpstreamConnectFailure);
     if (attempts_ < config_->connect_attempts_max) {
       worker_.loop.DeleteLater(std::move(side.connection));
       ReleaseHost();
       return ConnectUpstream();
     }
-    SetFlag(info_, ResponseFlag::kUpstreamConnectFailure);
+    SetFlag(info_, ResponseFlag::kRetryLimit);
   }
   Side& other = Other(side);
   if (reason == CloseReason::kPeerClosed && other.connection != nullptr &&

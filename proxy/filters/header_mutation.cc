@@ -27,14 +27,14 @@ struct Mutations final : RouteFilterConfig {
   MutationList request, response, request_trailers, response_trailers;
 };
 
-void Apply(const MutationList& list, Headers& headers) {
+void Apply(const MutationList& list, const StreamInfo& info, Headers& headers) {
   for (const Mutation& one : list) {
     if (!one.remove.empty()) {
       headers.Remove(one.remove);
     } else if (one.remove_names) {
       headers.RemoveIf([&](const Header& field) { return one.remove_names->Matches(field.name); });
     } else {
-      one.edit.Apply(headers);
+      one.edit.Apply(info, headers);
     }
   }
 }
@@ -42,31 +42,33 @@ void Apply(const MutationList& list, Headers& headers) {
 class HeaderMutation final : public Filter {
  public:
   // Later mutations win: the least specific, or with `specific_last` the most specific.
-  HeaderMutation(const Mutations& own, RouteFilterConfigs routes, bool specific_last)
-      : order_{&own} {
+  HeaderMutation(FilterHost& host, const Mutations& own, RouteFilterConfigs routes,
+                 bool specific_last)
+      : host_(host), order_{&own} {
     for (const RouteFilterConfig* route : routes) {
       order_.push_back(static_cast<const Mutations*>(route));
     }
     if (specific_last) std::reverse(order_.begin() + 1, order_.end());
   }
   Next OnRequestHead(RequestHead& head, bool) override {
-    for (const Mutations* one : order_) Apply(one->request, head.headers);
+    for (const Mutations* one : order_) Apply(one->request, host_.info(), head.headers);
     return Next::kContinue;
   }
   Next OnRequestTrailers(Headers& trailers, std::string&) override {
-    for (const Mutations* one : order_) Apply(one->request_trailers, trailers);
+    for (const Mutations* one : order_) Apply(one->request_trailers, host_.info(), trailers);
     return Next::kContinue;
   }
   Next OnResponseHead(ResponseHead& head, bool) override {
-    for (const Mutations* one : order_) Apply(one->response, head.headers);
+    for (const Mutations* one : order_) Apply(one->response, host_.info(), head.headers);
     return Next::kContinue;
   }
   Next OnResponseTrailers(Headers& trailers, std::string&) override {
-    for (const Mutations* one : order_) Apply(one->response_trailers, trailers);
+    for (const Mutations* one : order_) Apply(one->response_trailers, host_.info(), trailers);
     return Next::kContinue;
   }
 
  private:
+  FilterHost& host_;
   absl::InlinedVector<const Mutations*, 4> order_;
 };
 
@@ -87,7 +89,9 @@ absl::Status ReadList(const List& from, absl::string_view where, MutationList& t
           absl::StrCat(where, ": the field '", name, "' cannot be changed"));
     }
     if (one.has_append()) {
-      mutation.edit = ReadEdit(one.append());
+      auto edit = ReadEdit(one.append());
+      if (!edit.ok()) return edit.status();
+      mutation.edit = *std::move(edit);
     } else {
       mutation.remove = absl::AsciiStrToLower(name);
     }
@@ -112,8 +116,8 @@ absl::StatusOr<FilterFactory> Parse(const google::protobuf::Message& message, Fi
   auto own = ReadMutations(proto.mutations());
   if (!own.ok()) return own.status();
   return FilterFactory([own = *own, last = proto.most_specific_header_mutations_wins()](
-                           FilterHost&, RouteFilterConfigs routes) {
-    return std::make_unique<HeaderMutation>(*own, routes, last);
+                           FilterHost& host, RouteFilterConfigs routes) {
+    return std::make_unique<HeaderMutation>(host, *own, routes, last);
   });
 }
 

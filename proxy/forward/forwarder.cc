@@ -10,9 +10,6 @@
 namespace proxy {
 namespace {
 
-constexpr char kResetText[] =
-    "upstream connect error or disconnect/reset before headers. reset reason: ";
-
 bool IsSafeMethod(absl::string_view method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "TRACE";
 }
@@ -43,6 +40,11 @@ void Forwarder::Start(const RequestHead& head, bool last) {
   Attempt();
 }
 
+std::string Forwarder::ResetText(absl::string_view reason) const {
+  return absl::StrCat("upstream connect error or disconnect/reset before headers. ",
+                      retries_ > 0 ? "retried and the latest " : "", "reset reason: ", reason);
+}
+
 void Forwarder::RequestSent() {
   // The route's timeout runs from the moment the request is complete, as Envoy's does.
   if (context_.timeout > absl::ZeroDuration()) deadline_.Arm(context_.timeout);
@@ -62,7 +64,7 @@ void Forwarder::Attempt() {
     host_ = nullptr;
     return Fail({.flag = ResponseFlag::kUpstreamOverflow,
                  .details = "upstream_reset_before_response_started{overflow}",
-                 .body = absl::StrCat(kResetText, "overflow"),
+                 .body = ResetText("overflow"),
                  .overloaded = true});
   }
   requests_taken_ = true;
@@ -263,9 +265,12 @@ void Forwarder::OnReset(ResetReason reason) {
   Cluster& cluster = *context_.cluster;
   cluster.stats()[kUpstreamRqRxReset].Add();
   if (response_begun_) {
-    SetFlag(context_.info, reason == ResetReason::kProtocolError
-                               ? ResponseFlag::kUpstreamProtocolError
-                               : ResponseFlag::kUpstreamClosed);
+    const bool broke_rules = reason == ResetReason::kProtocolError;
+    SetFlag(context_.info,
+            broke_rules ? ResponseFlag::kUpstreamProtocolError : ResponseFlag::kUpstreamClosed);
+    context_.info.details = broke_rules
+                                ? "upstream_reset_after_response_started{protocol_error}"
+                                : "upstream_reset_after_response_started{connection_termination}";
     done_ = true;
     deadline_.Cancel();
     EndAttempt();
@@ -283,17 +288,17 @@ void Forwarder::OnReset(ResetReason reason) {
       return Fail({.status = 502,
                    .flag = ResponseFlag::kUpstreamProtocolError,
                    .details = "upstream_reset_before_response_started{protocol_error}",
-                   .body = absl::StrCat(kResetText, "protocol error")});
+                   .body = ResetText("protocol error")});
     case ResetReason::kRefused:
     case ResetReason::kPeerReset:
-      return Fail({.flag = ResponseFlag::kUpstreamReset,
-                   .details = "upstream_reset_before_response_started{remote_reset}",
-                   .body = absl::StrCat(kResetText, refused ? "remote refused stream reset"
-                                                            : "connection termination")});
+      return Fail(
+          {.flag = ResponseFlag::kUpstreamReset,
+           .details = "upstream_reset_before_response_started{remote_reset}",
+           .body = ResetText(refused ? "remote refused stream reset" : "connection termination")});
     default:
       return Fail({.flag = ResponseFlag::kUpstreamClosed,
                    .details = "upstream_reset_before_response_started{connection_termination}",
-                   .body = absl::StrCat(kResetText, "connection termination")});
+                   .body = ResetText("connection termination")});
   }
 }
 
@@ -303,7 +308,7 @@ void Forwarder::OnStreamFailed(PoolFailure failure, absl::string_view why) {
   if (failure == PoolFailure::kOverflow) {
     return Fail({.flag = ResponseFlag::kUpstreamOverflow,
                  .details = "upstream_reset_before_response_started{overflow}",
-                 .body = absl::StrCat(kResetText, "overflow"),
+                 .body = ResetText("overflow"),
                  .overloaded = true});
   }
   context_.cluster->Record(*host_, true);
@@ -313,8 +318,7 @@ void Forwarder::OnStreamFailed(PoolFailure failure, absl::string_view why) {
   Fail({.flag = ResponseFlag::kUpstreamConnectFailure,
         .details = late ? "upstream_reset_before_response_started{connection_timeout}"
                         : "upstream_reset_before_response_started{remote_connection_failure}",
-        .body =
-            absl::StrCat(kResetText, late ? "connection timeout" : "remote connection failure")});
+        .body = ResetText(late ? "connection timeout" : "remote connection failure")});
 }
 
 void Forwarder::OnTimeout(bool per_try) {
@@ -331,7 +335,7 @@ void Forwarder::OnTimeout(bool per_try) {
   }
   Fail({.status = 504,
         .flag = ResponseFlag::kUpstreamTimeout,
-        .details = per_try ? "upstream_per_try_timeout" : "upstream_response_timeout",
+        .details = per_try ? "upstream_per_try_timeout" : "response_timeout",
         .body = "upstream request timeout"});
 }
 

@@ -84,6 +84,7 @@ class Forwarder final : private ResponseEvents, private StreamWaiter {
   bool TakeRetry();
   uint32_t CausesOf(const ResponseHead& head) const;
   void Fail(ForwardFailure failure);
+  std::string ResetText(absl::string_view reason) const;
   void OnTimeout(bool per_try);
   void RequestSent();
 

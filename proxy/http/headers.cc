@@ -1,6 +1,8 @@
 // Known names, the arena, and the operations on fields.
 #include "proxy/http/headers.h"
 
+#include <absl/strings/match.h>
+
 #include <algorithm>
 #include <cstring>
 #include <iterator>
@@ -37,6 +39,7 @@ constexpr Known kKnown[] = {
     {"x-envoy-upstream-service-time", HeaderId::kXEnvoyUpstreamServiceTime},
     {"x-envoy-overloaded", HeaderId::kXEnvoyOverloaded},
     {"x-envoy-attempt-count", HeaderId::kXEnvoyAttemptCount},
+    {"x-envoy-expected-rq-timeout-ms", HeaderId::kXEnvoyExpectedRqTimeoutMs},
     {"grpc-status", HeaderId::kGrpcStatus},
     {"grpc-message", HeaderId::kGrpcMessage},
     {"grpc-timeout", HeaderId::kGrpcTimeout},
@@ -165,6 +168,13 @@ absl::string_view Headers::Value(HeaderId id) const {
 
 void Headers::CopyFrom(const Headers& other) {
   for (const Header& one : other) Add(one.name, one.value);
+}
+
+bool IsGrpc(const Headers& headers) {
+  constexpr absl::string_view kType = "application/grpc";
+  const absl::string_view type = headers.Value(HeaderId::kContentType);
+  return absl::StartsWith(type, kType) &&
+         (type.size() == kType.size() || type[kType.size()] == '+' || type[kType.size()] == ';');
 }
 
 }  // namespace proxy

@@ -39,6 +39,7 @@ enum class HeaderId : uint8_t {
   kXEnvoyUpstreamServiceTime,
   kXEnvoyOverloaded,
   kXEnvoyAttemptCount,
+  kXEnvoyExpectedRqTimeoutMs,
   kGrpcStatus,
   kGrpcMessage,
   kGrpcTimeout,
@@ -135,6 +136,9 @@ class Headers {
   absl::InlinedVector<Header, 12> fields_;
   Arena arena_;
 };
+
+// True for "application/grpc" and "application/grpc+CODEC", not for gRPC-Web.
+bool IsGrpc(const Headers& headers);
 
 enum class HttpVersion : uint8_t { kHttp10, kHttp11, kHttp2 };
 

@@ -37,29 +37,13 @@ bool PathMatches(const RouteMatch& match, const RequestHead& head) {
   return false;
 }
 
-// A header's value as matchers see it: several fields of one name are joined by commas, as Envoy
-// does. Null if absent; `storage` backs a joined value.
-std::optional<absl::string_view> MatchedValue(const RequestHead& head, absl::string_view name,
-                                              std::string& storage) {
-  if (name[0] == ':') {
-    if (name == ":method") return head.method;
-    if (name == ":path") return head.path;
-    if (name == ":authority") return head.authority;
-    if (name == ":scheme") return head.scheme;
-    return std::nullopt;
-  }
-  if (name == "host") return head.authority;
-  std::optional<absl::string_view> found;
-  for (const Header& header : head.headers) {
-    if (header.name != name) continue;
-    if (!found) {
-      found = header.value;
-    } else {
-      storage = absl::StrCat(*found, ",", header.value);
-      found = storage;
-    }
-  }
-  return found;
+// What the head itself says under a pseudo-header's name; nullopt if `name` is not one of them.
+std::optional<absl::string_view> PartOfHead(const RequestHead& head, absl::string_view name) {
+  if (name == ":method") return head.method;
+  if (name == ":path") return head.path;
+  if (name == ":authority" || name == "host") return head.authority;
+  if (name == ":scheme") return head.scheme;
+  return std::nullopt;
 }
 
 absl::string_view WithoutPort(absl::string_view authority) {
@@ -70,25 +54,36 @@ absl::string_view WithoutPort(absl::string_view authority) {
   return authority.substr(0, colon);
 }
 
+bool ValueMatches(const HeaderMatch& match, absl::string_view value) {
+  if (!match.range) return match.text.Matches(value);
+  int64_t number = 0;
+  return absl::SimpleAtoi(value, &number) && number >= match.range->first &&
+         number < match.range->second;
+}
+
 }  // namespace
 
 bool HeaderMatches(const HeaderMatch& match, const RequestHead& head) {
-  std::string storage;
-  std::optional<absl::string_view> value = MatchedValue(head, match.name, storage);
-  if (!value && match.missing_is_empty) value = absl::string_view();
-  if (match.text.kind == TextMatch::Kind::kPresent && !match.range) {
-    return (value.has_value() == match.present) != match.invert;
-  }
-  if (!value) return false;
+  bool present = false;
   bool matched = false;
-  if (match.range) {
-    int64_t number = 0;
-    matched = absl::SimpleAtoi(*value, &number) && number >= match.range->first &&
-              number < match.range->second;
+  if (const auto part = PartOfHead(head, match.name)) {
+    present = true;
+    matched = ValueMatches(match, *part);
   } else {
-    matched = match.text.Matches(*value);
+    for (const Header& header : head.headers) {
+      if (header.name != match.name) continue;
+      present = true;
+      matched = matched || ValueMatches(match, header.value);
+    }
   }
-  return matched != match.invert;
+  if (!present && match.missing_is_empty) {
+    present = true;
+    matched = ValueMatches(match, "");
+  }
+  if (match.text.kind == TextMatch::Kind::kPresent && !match.range) {
+    return (present == match.present) != match.invert;
+  }
+  return present && matched != match.invert;
 }
 
 bool QueryMatches(const QueryMatch& match, absl::string_view path) {
@@ -122,22 +117,28 @@ bool TextMatch::Matches(absl::string_view value) const {
   return false;
 }
 
-void HeaderEdits::Edit::Apply(Headers& headers) const {
+void HeaderEdits::Edit::Apply(const StreamInfo& info, Headers& headers) const {
+  std::string filled;
+  if (format != nullptr) {
+    format->AppendPresent(info, filled);
+    if (filled.empty()) return;
+  }
+  const absl::string_view text = format != nullptr ? filled : value;
   switch (action) {
-    case Action::kAppend: headers.Add(name, value); break;
+    case Action::kAppend: headers.Add(name, text); break;
     case Action::kAddIfAbsent:
-      if (headers.Find(name) == nullptr) headers.Add(name, value);
+      if (headers.Find(name) == nullptr) headers.Add(name, text);
       break;
-    case Action::kOverwrite: headers.Set(name, value); break;
+    case Action::kOverwrite: headers.Set(name, text); break;
     case Action::kOverwriteIfPresent:
-      if (headers.Find(name) != nullptr) headers.Set(name, value);
+      if (headers.Find(name) != nullptr) headers.Set(name, text);
       break;
   }
 }
 
-void HeaderEdits::Apply(Headers& headers) const {
+void HeaderEdits::Apply(const StreamInfo& info, Headers& headers) const {
   for (const std::string& name : remove) headers.Remove(name);
-  for (const Edit& edit : edits) edit.Apply(headers);
+  for (const Edit& edit : edits) edit.Apply(info, headers);
 }
 
 RouteTable::RouteTable(std::string name, std::vector<VirtualHost> hosts, bool ignore_port,
@@ -189,10 +190,7 @@ const Route* RouteTable::FindRoute(const VirtualHost& host, const RequestHead& h
   for (const Route& route : host.routes) {
     const RouteMatch& match = route.match;
     if (!PathMatches(match, head)) continue;
-    if (match.grpc_only &&
-        !absl::StartsWith(head.headers.Value(HeaderId::kContentType), "application/grpc")) {
-      continue;
-    }
+    if (match.grpc_only && !IsGrpc(head.headers)) continue;
     if (std::all_of(match.headers.begin(), match.headers.end(),
                     [&](const HeaderMatch& one) { return HeaderMatches(one, head); }) &&
         std::all_of(match.query.begin(), match.query.end(),

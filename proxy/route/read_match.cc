@@ -2,6 +2,7 @@
 #include "proxy/route/read_match.h"
 
 #include <absl/strings/ascii.h>
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
 namespace proxy {
@@ -78,23 +79,28 @@ absl::Status ReadQuery(const route::QueryParameterMatcher& proto, QueryMatch& ma
   return proto.has_string_match() ? ReadText(proto.string_match(), match.text) : absl::OkStatus();
 }
 
-HeaderEdits::Edit ReadEdit(const core::HeaderValueOption& option) {
-  auto action = HeaderEdits::Edit::Action::kAppend;
+absl::StatusOr<HeaderEdits::Edit> ReadEdit(const core::HeaderValueOption& option) {
+  using Action = HeaderEdits::Edit::Action;
+  HeaderEdits::Edit edit{absl::AsciiStrToLower(option.header().key()), option.header().value(),
+                         Action::kAppend};
   switch (option.append_action()) {
-    case core::HeaderValueOption::ADD_IF_ABSENT:
-      action = HeaderEdits::Edit::Action::kAddIfAbsent;
-      break;
+    case core::HeaderValueOption::ADD_IF_ABSENT: edit.action = Action::kAddIfAbsent; break;
     case core::HeaderValueOption::OVERWRITE_IF_EXISTS_OR_ADD:
-      action = HeaderEdits::Edit::Action::kOverwrite;
+      edit.action = Action::kOverwrite;
       break;
     case core::HeaderValueOption::OVERWRITE_IF_EXISTS:
-      action = HeaderEdits::Edit::Action::kOverwriteIfPresent;
+      edit.action = Action::kOverwriteIfPresent;
       break;
     default: break;
   }
-  if (option.has_append() && !option.append().value())
-    action = HeaderEdits::Edit::Action::kOverwrite;
-  return {absl::AsciiStrToLower(option.header().key()), option.header().value(), action};
+  if (option.has_append() && !option.append().value()) edit.action = Action::kOverwrite;
+  if (absl::StrContains(edit.value, '%')) {
+    auto format = Format::Parse(edit.value);
+    if (!format.ok())
+      return Bad(absl::StrCat("header '", edit.name, "'"), format.status().message());
+    edit.format = std::make_shared<const Format>(*std::move(format));
+  }
+  return edit;
 }
 
 Fraction ReadFraction(const envoy::type::v3::FractionalPercent& proto) {

@@ -13,6 +13,7 @@
 #include <re2/re2.h>
 
 #include "proxy/http/filter.h"
+#include "proxy/http/format.h"
 #include "proxy/http/headers.h"
 
 namespace proxy {
@@ -88,12 +89,13 @@ struct HeaderEdits {
     std::string name;
     std::string value;
     enum class Action : uint8_t { kAppend, kAddIfAbsent, kOverwrite, kOverwriteIfPresent } action;
-    void Apply(Headers& headers) const;
+    std::shared_ptr<const Format> format = nullptr;  // Instead of `value`; empty adds nothing.
+    void Apply(const StreamInfo& info, Headers& headers) const;
   };
   std::vector<std::string> remove;
   std::vector<Edit> edits;
   bool empty() const { return remove.empty() && edits.empty(); }
-  void Apply(Headers& headers) const;
+  void Apply(const StreamInfo& info, Headers& headers) const;
 };
 
 // typed_per_filter_config: what a route says to one filter, by the name that the filter has in the
@@ -117,7 +119,8 @@ struct ForwardAction {
   uint32_t total_weight = 1;
   absl::Duration timeout = absl::Seconds(15);  // Zero: none.
   std::optional<absl::Duration> idle_timeout;
-  std::optional<absl::Duration> grpc_timeout_max;  // Set: grpc-timeout is obeyed; zero: no cap.
+  absl::Duration duration_max = absl::ZeroDuration();  // Of the whole exchange; zero: none.
+  std::optional<absl::Duration> grpc_timeout_max;      // Set: grpc-timeout is obeyed; zero: no cap.
   std::optional<RetryPolicy> retry;
   std::string prefix_rewrite;
   std::shared_ptr<const RE2> regex_rewrite;
@@ -130,6 +133,8 @@ struct ForwardAction {
 struct RedirectAction {
   bool https = false;
   std::string scheme, host, path, prefix_rewrite;
+  std::shared_ptr<const RE2> regex_rewrite;  // Of the path without its query.
+  std::string regex_substitution;
   uint32_t port = 0;
   int status = 301;
   bool strip_query = false;

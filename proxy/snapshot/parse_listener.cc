@@ -31,10 +31,10 @@ absl::Status Bad(absl::string_view where, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(where, ": ", what));
 }
 
-absl::Status AddFormat(absl::string_view text, std::shared_ptr<const LogFormat>& to) {
-  auto format = LogFormat::Parse(text);
+absl::Status AddFormat(absl::string_view text, std::shared_ptr<const Format>& to) {
+  auto format = Format::Parse(text);
   if (!format.ok()) return format.status();
-  to = std::make_shared<const LogFormat>(*std::move(format));
+  to = std::make_shared<const Format>(*std::move(format));
   return absl::OkStatus();
 }
 
@@ -44,7 +44,7 @@ absl::Status ReadJson(const google::protobuf::Struct& json, AccessLog& log) {
     if (value.kind_case() != google::protobuf::Value::kStringValue) {
       return Bad("json_format", absl::StrCat("'", key, "': only strings are supported"));
     }
-    std::shared_ptr<const LogFormat> format;
+    std::shared_ptr<const Format> format;
     if (absl::Status s = AddFormat(value.string_value(), format); !s.ok()) return s;
     log.json.emplace_back(key, std::move(format));
   }
@@ -98,7 +98,9 @@ absl::Status ReadHttpFilters(const hcm::HttpConnectionManager& proto, ParseConte
   bool router = false;
   for (const auto& filter : proto.http_filters()) {
     if (router) return Bad("http_filters", "the router must be the last filter");
-    router = filter.typed_config().Is<envoy::extensions::filters::http::router::v3::Router>();
+    envoy::extensions::filters::http::router::v3::Router options;
+    router = filter.typed_config().UnpackTo(&options);
+    config.suppress_envoy_headers = options.suppress_envoy_headers();
     if (router) continue;
     const std::string& url = filter.typed_config().type_url();
     const std::string name = url.substr(url.rfind('/') + 1);
@@ -165,6 +167,8 @@ absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConne
     config->limits.header_count_max = common.max_headers_count().value();
   if (proto.has_stream_idle_timeout())
     config->stream_idle_timeout = ToDuration(proto.stream_idle_timeout());
+  if (proto.has_request_headers_timeout())
+    config->request_headers_timeout = ToDuration(proto.request_headers_timeout());
   if (proto.has_drain_timeout()) config->drain_timeout = ToDuration(proto.drain_timeout());
   if (proto.has_max_request_headers_kb())
     config->limits.head_bytes_max = proto.max_request_headers_kb().value() * 1024;

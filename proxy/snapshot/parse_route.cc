@@ -53,13 +53,24 @@ absl::Status ReadMatch(const route::RouteMatch& proto, RouteMatch& match) {
   return absl::OkStatus();
 }
 
-// Works on every message that carries the four lists of header edits.
 template <typename Add, typename Remove>
-HeaderEdits ReadEdits(const Add& add, const Remove& remove) {
-  HeaderEdits edits;
+absl::Status ReadEdits(const Add& add, const Remove& remove, HeaderEdits& edits) {
   for (const std::string& name : remove) edits.remove.push_back(absl::AsciiStrToLower(name));
-  for (const core::HeaderValueOption& option : add) edits.edits.push_back(ReadEdit(option));
-  return edits;
+  for (const core::HeaderValueOption& option : add) {
+    auto edit = ReadEdit(option);
+    if (!edit.ok()) return edit.status();
+    edits.edits.push_back(*std::move(edit));
+  }
+  return absl::OkStatus();
+}
+
+// Reads the four lists of header edits that `proto` carries.
+template <typename Proto>
+absl::Status ReadAllEdits(const Proto& proto, HeaderEdits& request, HeaderEdits& response) {
+  absl::Status s =
+      ReadEdits(proto.request_headers_to_add(), proto.request_headers_to_remove(), request);
+  if (!s.ok()) return s;
+  return ReadEdits(proto.response_headers_to_add(), proto.response_headers_to_remove(), response);
 }
 
 absl::Status ReadRetry(const route::RetryPolicy& proto, RetryPolicy& policy) {
@@ -158,8 +169,7 @@ absl::Status ReadClusters(const route::RouteAction& proto, ParseContext& parse,
     WeightedCluster& to = action.clusters.emplace_back();
     to.cluster = one.name();
     to.weight = one.weight().value();
-    to.request_edits = ReadEdits(one.request_headers_to_add(), one.request_headers_to_remove());
-    to.response_edits = ReadEdits(one.response_headers_to_add(), one.response_headers_to_remove());
+    if (absl::Status s = ReadAllEdits(one, to.request_edits, to.response_edits); !s.ok()) return s;
     if (absl::Status s = ReadFilters(one.typed_per_filter_config(), parse, to.filters); !s.ok()) {
       return s;
     }
@@ -179,7 +189,7 @@ absl::Status ReadForward(const route::RouteAction& proto, ParseContext& parse,
   if (proto.has_max_stream_duration()) {
     const auto& duration = proto.max_stream_duration();
     if (duration.has_max_stream_duration())
-      action.timeout = ToDuration(duration.max_stream_duration());
+      action.duration_max = ToDuration(duration.max_stream_duration());
     if (duration.has_grpc_timeout_header_max()) {
       action.grpc_timeout_max = ToDuration(duration.grpc_timeout_header_max());
     }
@@ -211,7 +221,7 @@ absl::Status ReadForward(const route::RouteAction& proto, ParseContext& parse,
   return absl::OkStatus();
 }
 
-void ReadRedirect(const route::RedirectAction& proto, RedirectAction& action) {
+absl::Status ReadRedirect(const route::RedirectAction& proto, RedirectAction& action) {
   action.https = proto.https_redirect();
   action.scheme = proto.scheme_redirect();
   action.host = proto.host_redirect();
@@ -221,23 +231,25 @@ void ReadRedirect(const route::RedirectAction& proto, RedirectAction& action) {
   action.strip_query = proto.strip_query();
   static constexpr int kStatuses[] = {301, 302, 303, 307, 308};
   action.status = kStatuses[std::min<int>(proto.response_code(), 4)];
+  if (!proto.has_regex_rewrite()) return absl::OkStatus();
+  auto regex = CompileRegex(proto.regex_rewrite().pattern().regex());
+  if (!regex.ok()) return regex.status();
+  action.regex_rewrite = *std::move(regex);
+  action.regex_substitution = proto.regex_rewrite().substitution();
+  return absl::OkStatus();
 }
 
 absl::Status ReadRoute(const route::Route& proto, ParseContext& parse, Route& to) {
   to.name = proto.name();
   if (absl::Status s = ReadMatch(proto.match(), to.match); !s.ok()) return s;
-  to.request_edits = ReadEdits(proto.request_headers_to_add(), proto.request_headers_to_remove());
-  to.response_edits =
-      ReadEdits(proto.response_headers_to_add(), proto.response_headers_to_remove());
+  if (absl::Status s = ReadAllEdits(proto, to.request_edits, to.response_edits); !s.ok()) return s;
   if (absl::Status s = ReadFilters(proto.typed_per_filter_config(), parse, to.filters); !s.ok()) {
     return s;
   }
   ReadBufferMax(proto, to.request_buffer_max);
   switch (proto.action_case()) {
     case route::Route::kRoute: return ReadForward(proto.route(), parse, to.forward.emplace());
-    case route::Route::kRedirect:
-      ReadRedirect(proto.redirect(), to.redirect.emplace());
-      return absl::OkStatus();
+    case route::Route::kRedirect: return ReadRedirect(proto.redirect(), to.redirect.emplace());
     case route::Route::kDirectResponse: {
       DirectAction& direct = to.direct.emplace();
       direct.status = static_cast<int>(proto.direct_response().status());
@@ -273,9 +285,9 @@ absl::StatusOr<std::shared_ptr<const RouteTable>> ParseRoutes(
                                        "' is empty or stands twice"));
       }
     }
-    to.request_edits = ReadEdits(host.request_headers_to_add(), host.request_headers_to_remove());
-    to.response_edits =
-        ReadEdits(host.response_headers_to_add(), host.response_headers_to_remove());
+    if (absl::Status s = ReadAllEdits(host, to.request_edits, to.response_edits); !s.ok()) {
+      return Bad(absl::StrCat(where, ": virtual_hosts[", i, "]"), s.message());
+    }
     if (host.has_retry_policy()) {
       if (absl::Status s = ReadRetry(host.retry_policy(), to.retry.emplace()); !s.ok()) return s;
     }
@@ -291,11 +303,13 @@ absl::StatusOr<std::shared_ptr<const RouteTable>> ParseRoutes(
   std::vector<RouteFilter> filters;
   if (absl::Status s = ReadFilters(proto.typed_per_filter_config(), context, filters); !s.ok())
     return Bad(where, s.message());
+  HeaderEdits request_edits, response_edits;
+  if (absl::Status s = ReadAllEdits(proto, request_edits, response_edits); !s.ok()) {
+    return Bad(where, s.message());
+  }
   return std::make_shared<const RouteTable>(
       proto.name(), std::move(hosts), proto.ignore_port_in_host_matching(),
-      ReadEdits(proto.request_headers_to_add(), proto.request_headers_to_remove()),
-      ReadEdits(proto.response_headers_to_add(), proto.response_headers_to_remove()),
-      std::move(filters));
+      std::move(request_edits), std::move(response_edits), std::move(filters));
 }
 
 }  // namespace proxy

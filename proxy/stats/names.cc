@@ -68,6 +68,8 @@ constexpr StatName kHttpNames[] = {
     {"downstream_rq_tx_reset"},
     {"downstream_rq_timeout"},
     {"downstream_rq_idle_timeout"},
+    {"downstream_rq_header_timeout"},
+    {"downstream_rq_max_duration_reached"},
     {"downstream_cx_protocol_error"},
     {"downstream_cx_destroy_remote"},
     {"downstream_cx_idle_timeout"},

@@ -77,6 +77,8 @@ enum HttpStat : size_t {
   kDownstreamRqTxReset,
   kDownstreamRqTimeout,
   kDownstreamRqIdleTimeout,
+  kDownstreamRqHeaderTimeout,
+  kDownstreamRqMaxDuration,
   kDownstreamCxProtocolError,
   kDownstreamCxDestroyRemote,
   kDownstreamCxIdleTimeout,

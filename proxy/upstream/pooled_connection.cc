@@ -45,9 +45,9 @@ void PooledConnection::OnClosed(CloseReason reason) {
   leaving_ = true;
   if (codec_ != nullptr) {
     if (codec_->active_streams() > 0) pool_.context_.stats[kUpstreamCxDestroyWithActiveRq].Add();
-    codec_->OnConnectionClosed(reason == CloseReason::kReset   ? ResetReason::kPeerReset
-                               : reason == CloseReason::kLocal ? ResetReason::kLocal
-                                                               : ResetReason::kConnectionClosed);
+    // kPeerReset is said of one stream that the peer has reset; here the connection is gone.
+    codec_->OnConnectionClosed(reason == CloseReason::kLocal ? ResetReason::kLocal
+                                                             : ResetReason::kConnectionClosed);
   }
   pool_.context_.stats[kUpstreamCxRxBytes].Add(connection_->bytes_received());
   pool_.context_.stats[kUpstreamCxTxBytes].Add(connection_->bytes_sent());

@@ -1,6 +1,8 @@
 #include <catch2/catch.hpp>
 
+#include <absl/strings/match.h>
 #include "common/random.h"
+
 #include "proxy/route/route.h"
 
 namespace proxy {
@@ -61,7 +63,7 @@ TEST_CASE("route: the first route whose path and headers match is taken") {
   CHECK(RouteTable::FindRoute(host, Get("/ab")) == nullptr);
 }
 
-TEST_CASE("route: several values of one header are matched joined, so that none hides another") {
+TEST_CASE("route: of several values of one header any that matches is enough, also to exclude") {
   VirtualHost host = HostOf("h", {"*"});
   Route route;
   route.match.path = "/";
@@ -71,10 +73,28 @@ TEST_CASE("route: several values of one header are matched joined, so that none 
        .range = {}});
   host.routes = {route};
   RequestHead head = Get("/");
-  head.headers.Add("role", "user");
-  CHECK(RouteTable::FindRoute(host, head) != nullptr);
   head.headers.Add("role", "admin");
   CHECK(RouteTable::FindRoute(host, head) == nullptr);
+  head.headers.Add("role", "user");
+  CHECK(RouteTable::FindRoute(host, head) != nullptr);
+  host.routes[0].match.headers[0].invert = true;
+  CHECK(RouteTable::FindRoute(host, head) == nullptr);
+}
+
+TEST_CASE("route: a gRPC match is for gRPC alone, not for gRPC-Web") {
+  VirtualHost host = HostOf("h", {"*"});
+  Route route;
+  route.match.path = "/";
+  route.match.grpc_only = true;
+  host.routes = {route};
+  for (const char* type : {"application/grpc", "application/grpc+proto", "application/grpc;x=1"}) {
+    RequestHead head = Get("/");
+    head.headers.Add("content-type", type);
+    CHECK(RouteTable::FindRoute(host, head) != nullptr);
+  }
+  RequestHead web = Get("/");
+  web.headers.Add("content-type", "application/grpc-web");
+  CHECK(RouteTable::FindRoute(host, web) == nullptr);
 }
 
 TEST_CASE("route: weighted clusters get their shares") {
@@ -104,11 +124,29 @@ TEST_CASE("route: header edits remove first, then add, set or leave") {
   headers.Add("gone", "x");
   headers.Add("a", "0");
   headers.Add("b", "0");
-  edits.Apply(headers);
+  edits.Apply(StreamInfo(), headers);
   CHECK(headers.Find("gone") == nullptr);
   CHECK(headers.Find("b")->value == "2");
   CHECK(headers.Find("c") == nullptr);
   CHECK(headers.size() == 3);
+}
+
+TEST_CASE("route: a header edit with operators takes its value from the request, or adds nothing") {
+  RequestHead head = Get("/a?b");
+  StreamInfo info;
+  info.request = &head;
+  HeaderEdits edits;
+  for (const char* text : {"<%REQ(:path)%>", "%REQ(not-there)%"}) {
+    auto format = Format::Parse(text);
+    REQUIRE(format.ok());
+    edits.edits.push_back({absl::StrContains(text, "path") ? "path" : "none", text,
+                           HeaderEdits::Edit::Action::kAppend,
+                           std::make_shared<const Format>(*format)});
+  }
+  Headers headers;
+  edits.Apply(info, headers);
+  REQUIRE(headers.size() == 1);
+  CHECK(headers.begin()->value == "</a?b>");
 }
 
 }  // namespace proxy
