@@ -34,7 +34,7 @@ def main():
         ok = tell(mesh, shell, web1, [web1, web2, api, cache])
         if "--keep" in sys.argv:
             print(f"== it runs on. Edit {mesh.policies}; call with: ip netns exec {shell.namespace} curl {WEB}\n"
-                  f"   ip netns exec {mesh.fabric} build/bin/pinnacectl status      Ctrl-C ends it")
+                  f"   ip netns exec {mesh.fabric} build/bin/pinnacectl status      Ctrl-C ends it", flush=True)
             signal.pause()
     print("== every namespace and rule is gone" if ok else "== something was not as promised")
     return 0 if ok else 1
