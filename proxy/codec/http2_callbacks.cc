@@ -19,6 +19,7 @@ void Http2Callbacks::Set(nghttp2_session_callbacks* callbacks) {
   nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, &OnBeginHeaders);
   nghttp2_session_callbacks_set_on_header_callback2(callbacks, &OnHeader);
   nghttp2_session_callbacks_set_on_invalid_header_callback2(callbacks, &OnInvalidHeader);
+  nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, &OnInvalidFrame);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, &OnFrame);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, &OnChunk);
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, &OnSent);
@@ -28,20 +29,7 @@ void Http2Callbacks::Set(nghttp2_session_callbacks* callbacks) {
 }
 
 int Http2Callbacks::OnBeginFrame(nghttp2_session*, const nghttp2_frame_hd* hd, void* user) {
-  Http2Session& self = Self(user);
-  bool useful = false;
-  switch (hd->type) {
-    case NGHTTP2_HEADERS:
-    case NGHTTP2_CONTINUATION:
-    case NGHTTP2_WINDOW_UPDATE:
-    case NGHTTP2_RST_STREAM: useful = true; break;
-    case NGHTTP2_DATA:
-      self.frame_left_ = hd->length;
-      useful = hd->length > 0 || (hd->flags & NGHTTP2_FLAG_END_STREAM) != 0;
-      break;
-    default: break;
-  }
-  if (!useful && !self.idle_frames_.Take(self.loop_.NowNs())) self.Calm();
+  if (hd->type == NGHTTP2_DATA) Self(user).frame_left_ = hd->length;
   return 0;
 }
 
@@ -52,6 +40,8 @@ int Http2Callbacks::OnBeginHeaders(nghttp2_session* session, const nghttp2_frame
   std::unique_ptr<Http2Stream> stream = self.role_.OnPeerOpened(frame->hd.stream_id);
   if (stream == nullptr) return 0;
   Http2Stream& kept = self.Add(std::move(stream));
+  self.recent_.Opened(frame->hd.stream_id);
+  self.floods_.OnStreamOpened();
   nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, &kept);
   return 0;
 }
@@ -60,34 +50,57 @@ int Http2Callbacks::OnHeader(nghttp2_session* session, const nghttp2_frame* fram
                              nghttp2_rcbuf* name, nghttp2_rcbuf* value, uint8_t, void*) {
   Http2Stream* stream = Find(session, frame->hd.stream_id);
   if (stream == nullptr || stream->OnField(name, value)) return 0;
+  nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                            NGHTTP2_ENHANCE_YOUR_CALM);
   return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 int Http2Callbacks::OnInvalidHeader(nghttp2_session* session, const nghttp2_frame* frame,
                                     nghttp2_rcbuf*, nghttp2_rcbuf*, uint8_t, void*) {
   // nghttp2 would only leave the field out; RFC 9113 §8.2.1 calls the message malformed.
+  // OnInvalidFrame follows.
   nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                             NGHTTP2_PROTOCOL_ERROR);
   return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
+int Http2Callbacks::OnInvalidFrame(nghttp2_session* session, const nghttp2_frame* frame, int error,
+                                   void* user) {
+  if (error != NGHTTP2_ERR_HTTP_HEADER && error != NGHTTP2_ERR_HTTP_MESSAGING) return 0;
+  const Http2Stream* stream = Find(session, frame->hd.stream_id);
+  const bool unseen = stream != nullptr && stream->in_head() && Self(user).server_;
+  return Self(user).BearBadMessage(unseen) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
 int Http2Callbacks::OnFrame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
   Http2Session& self = Self(user);
   const bool last = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+  const int32_t id = frame->hd.stream_id;
   switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
-      if (Http2Stream* stream = Find(session, frame->hd.stream_id)) stream->OnFieldsEnd(last);
+      if (last) self.recent_.Ended(id);
+      if (Http2Stream* stream = Find(session, id)) stream->OnFieldsEnd(last);
       break;
     case NGHTTP2_DATA:
-      if (Http2Stream* stream = Find(session, frame->hd.stream_id); stream && last) stream->OnEnd();
+      if (last) self.recent_.Ended(id);
+      if (const char* reached = self.floods_.OnData(frame->hd.length - frame->data.padlen, last)) {
+        return self.Kill(NGHTTP2_ENHANCE_YOUR_CALM, reached);
+      }
+      if (Http2Stream* stream = Find(session, id); stream && last) stream->OnEnd();
       break;
     case NGHTTP2_RST_STREAM:
-      if (Http2Stream* stream = Find(session, frame->hd.stream_id)) stream->OnPeerReset();
-      if (!self.peer_resets_.Take(self.loop_.NowNs())) self.Calm();
+      self.recent_.Ended(id);
+      if (Http2Stream* stream = Find(session, id)) stream->OnPeerReset();
+      if (const char* reached = self.floods_.OnPeerReset(self.loop_.NowNs())) {
+        return self.Kill(NGHTTP2_ENHANCE_YOUR_CALM, reached);
+      }
       break;
     case NGHTTP2_SETTINGS:
       if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) break;
       self.settings_seen_ = true;
+      for (size_t i = self.streams_.size(); i-- > 0;) {
+        if (i < self.streams_.size()) self.streams_[i]->OnSettings();
+      }
       self.role_.OnPeerLimits();
       break;
     case NGHTTP2_GOAWAY:
@@ -95,15 +108,11 @@ int Http2Callbacks::OnFrame(nghttp2_session* session, const nghttp2_frame* frame
       self.role_.OnPeerLimits();
       break;
     case NGHTTP2_PING:
-      if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 || !self.draining_ || self.last_goaway_) break;
-      self.last_goaway_ = true;
-      nghttp2_submit_goaway(session, NGHTTP2_FLAG_NONE,
-                            nghttp2_session_get_last_proc_stream_id(session), NGHTTP2_NO_ERROR,
-                            nullptr, 0);
+      if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) self.OnPingAnswer();
       break;
     default: break;
   }
-  return 0;
+  return self.fatal_ == nullptr ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 int Http2Callbacks::OnChunk(nghttp2_session* session, uint8_t flags, int32_t id,
@@ -121,11 +130,19 @@ int Http2Callbacks::OnChunk(nghttp2_session* session, uint8_t flags, int32_t id,
 
 int Http2Callbacks::OnSent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
   Http2Session& self = Self(user);
-  if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
-    self.sent_error_ = nghttp2_http2_strerror(frame->goaway.error_code);
+  switch (frame->hd.type) {
+    case NGHTTP2_GOAWAY:
+      self.stats_[kHttp2GoawaySent].Add();
+      if (frame->goaway.error_code == NGHTTP2_NO_ERROR) return 0;
+      self.sent_error_ = nghttp2_http2_strerror(frame->goaway.error_code);
+      return 0;
+    case NGHTTP2_RST_STREAM: self.stats_[kHttp2TxReset].Add(); return 0;
+    case NGHTTP2_DATA: self.floods_.OnDataSent(); break;
+    case NGHTTP2_HEADERS: break;
+    default: return 0;
   }
-  if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) return 0;
   if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
+  self.floods_.OnAnswered();
   if (Http2Stream* stream = Find(session, frame->hd.stream_id)) stream->OnEndSent();
   return 0;
 }

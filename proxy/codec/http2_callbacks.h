@@ -16,6 +16,7 @@ struct Http2Callbacks {
                       nghttp2_rcbuf* value, uint8_t flags, void* user);
   static int OnInvalidHeader(nghttp2_session*, const nghttp2_frame* frame, nghttp2_rcbuf* name,
                              nghttp2_rcbuf* value, uint8_t flags, void* user);
+  static int OnInvalidFrame(nghttp2_session*, const nghttp2_frame* frame, int error, void* user);
   static int OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* user);
   static int OnChunk(nghttp2_session*, uint8_t flags, int32_t id, const uint8_t* data,
                      size_t length, void* user);

@@ -4,12 +4,10 @@
 
 #include "proxy/codec/codec.h"
 #include "proxy/codec/http2_session.h"
+#include "proxy/codec/websocket.h"
 
 namespace proxy {
 namespace {
-
-// Streams before the peer's SETTINGS say how many it takes (RFC 9113 §6.5.2 advises at least 100).
-constexpr uint32_t kStreamsBeforeSettingsMax = 100;
 
 // A request and its answer. A request with `upgrade` goes out as extended CONNECT (RFC 8441); an
 // answer of 2xx to it is told as 101.
@@ -31,12 +29,22 @@ class Http2ClientStream final : public Http2StreamOf<ResponseHead, RequestHead> 
   void SendHead(const RequestHead& head, bool last) override {
     if (out_state_ != Side::kHead || closed_) return;
     upgrade_ = !head.upgrade.empty();
+    if (upgrade_ && !session_.settings_seen()) {
+      // Whether the peer takes it is not known yet. `head` outlives the stream or its reset.
+      waiting_ = &head;
+      out_state_ = Side::kBody;
+      return;
+    }
+    waiting_ = nullptr;
     if (upgrade_ && !PeerTakesExtendedConnect()) {
       Fail(ResetReason::kLocal);
       session_.Retire(*this);
       return;
     }
     out_state_ = last && !upgrade_ ? Side::kEnded : Side::kBody;
+    if (const Header* key = head.headers.Find(kWebSocketKey); upgrade_ && key != nullptr) {
+      websocket_key_.assign(key->value.data(), key->value.size());
+    }
     upgrade_text_.assign(head.upgrade.data(), head.upgrade.size());
     Http2FieldList list;
     AddHead(head, list);
@@ -52,7 +60,15 @@ class Http2ClientStream final : public Http2StreamOf<ResponseHead, RequestHead> 
     session_.FlushSoon();
   }
 
+  void OnSettings() override {
+    if (waiting_ == nullptr || !listening()) return;
+    const Side before = std::exchange(out_state_, Side::kHead);
+    SendHead(*waiting_, false);
+    if (before == Side::kEnded && out_state_ == Side::kBody) out_state_ = Side::kEnded;
+  }
+
   void Reset(ResetReason reason) override {
+    waiting_ = nullptr;
     SendReset(reason == ResetReason::kProtocolError ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL);
   }
 
@@ -97,6 +113,10 @@ class Http2ClientStream final : public Http2StreamOf<ResponseHead, RequestHead> 
     if (upgrade_ && head.status < 300) {
       head.status = 101;
       head.upgrade = head.headers.arena().Copy(upgrade_text_);
+      // Who asked in HTTP/1.1 wants its key answered; a native HTTP/2 server does not.
+      if (!websocket_key_.empty() && head.headers.Find(kWebSocketAccept) == nullptr) {
+        head.headers.Add(kWebSocketAccept, WebSocketAccept(websocket_key_));
+      }
     }
     // To a HEAD request or with 304 the length is of what is not sent.
     if (last) content_length_.reset();
@@ -114,19 +134,22 @@ class Http2ClientStream final : public Http2StreamOf<ResponseHead, RequestHead> 
   }
 
   void Refuse() {
+    if (!oversize_ && !session_.BearBadMessage(false)) return;
     Fail(ResetReason::kProtocolError);
     SendReset(NGHTTP2_PROTOCOL_ERROR);
   }
 
   bool upgrade_ = false;
+  const RequestHead* waiting_ = nullptr;  // An upgrade's, until the peer's SETTINGS.
+  std::string websocket_key_;
   std::string upgrade_text_;
 };
 
 class Http2ClientCodec final : public ClientCodec, public Http2Role {
  public:
   Http2ClientCodec(EventLoop& loop, ByteSink& sink, ClientCodecEvents& events,
-                   const CodecLimits& limits)
-      : events_(events), session_(loop, sink, *this, limits, false) {}
+                   const Http2Limits& limits, Cell* stats)
+      : events_(events), session_(loop, sink, *this, limits, stats, false) {}
 
   void OnData(absl::string_view data) override { session_.Receive(data); }
   void OnEof() override { session_.OnEof(); }
@@ -141,14 +164,20 @@ class Http2ClientCodec final : public ClientCodec, public Http2Role {
     if (session_.ended() || session_.draining() || session_.goaway_seen()) return false;
     nghttp2_session* raw = const_cast<Http2Session&>(session_).raw();
     if (nghttp2_session_check_request_allowed(raw) == 0) return false;
-    const uint32_t theirs =
-        session_.settings_seen()
-            ? nghttp2_session_get_remote_settings(raw, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
-            : kStreamsBeforeSettingsMax;
+    const uint32_t theirs = session_.settings_seen()
+                                ? peer_streams_max()
+                                : session_.limits().streams_before_settings_max;
     return session_.streams() < std::min(theirs, session_.limits().concurrent_streams_max);
   }
 
+  uint32_t peer_streams_max() const override {
+    if (!session_.settings_seen()) return 0;
+    return nghttp2_session_get_remote_settings(const_cast<Http2Session&>(session_).raw(),
+                                               NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  }
+
   RequestSender& NewStream(ResponseEvents& events) override {
+    session_.NoteOpening();
     Http2Stream& stream = session_.Add(std::make_unique<Http2ClientStream>(session_, events));
     return static_cast<Http2ClientStream&>(stream);
   }
@@ -169,8 +198,8 @@ class Http2ClientCodec final : public ClientCodec, public Http2Role {
 
 std::unique_ptr<ClientCodec> NewHttp2ClientCodec(EventLoop& loop, ByteSink& sink,
                                                  ClientCodecEvents& events,
-                                                 const CodecLimits& limits) {
-  return std::make_unique<Http2ClientCodec>(loop, sink, events, limits);
+                                                 const Http2Limits& limits, Cell* stats) {
+  return std::make_unique<Http2ClientCodec>(loop, sink, events, limits, stats);
 }
 
 }  // namespace proxy

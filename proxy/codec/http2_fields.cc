@@ -20,12 +20,12 @@ void Http2FieldList::Add(absl::string_view name, absl::string_view value) {
   fields_.push_back(field);
 }
 
-void Http2FieldList::AddAll(const Headers& headers) {
+void Http2FieldList::AddAll(const Headers& headers, absl::string_view but) {
   for (const Header& header : headers) {
     if (IsConnectionSpecific(header.id)) continue;
     if (header.id == HeaderId::kHost || header.id == HeaderId::kContentLength) continue;
     if (header.id == HeaderId::kTe && !absl::EqualsIgnoreCase(header.value, "trailers")) continue;
-    if (header.name.empty() || header.name[0] == ':') continue;
+    if (header.name.empty() || header.name[0] == ':' || header.name == but) continue;
     Add(header.name, header.value);
   }
 }
@@ -73,10 +73,12 @@ void JoinCookies(Headers& headers) {
                   HeaderId::kCookie);
 }
 
-bool IsCleanTarget(absl::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
+bool IsPath(absl::string_view path, absl::string_view method) {
+  if (path == "*") return method == "OPTIONS";
+  if (path.empty() || path[0] != '/') return false;
+  return std::all_of(path.begin(), path.end(), [](char c) {
     const auto byte = static_cast<unsigned char>(c);
-    return byte > 0x20 && byte != 0x7f;
+    return byte > 0x20 && byte != 0x7f && byte != '#';
   });
 }
 

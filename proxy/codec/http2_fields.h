@@ -18,8 +18,8 @@ class Http2FieldList {
  public:
   void Add(absl::string_view name, absl::string_view value);
   // All of `headers` but what HTTP/2 forbids (RFC 9113 §8.2.2), pseudo-header fields, host and
-  // content-length; te only as "trailers".
-  void AddAll(const Headers& headers);
+  // content-length; te only as "trailers". Leaves out `but` too.
+  void AddAll(const Headers& headers, absl::string_view but = {});
   void AddNumber(absl::string_view name, uint64_t value);
   const nghttp2_nv* data() const { return fields_.data(); }
   size_t size() const { return fields_.size(); }
@@ -36,8 +36,9 @@ bool IsConnectionSpecific(HeaderId id);
 // Joins cookie crumbs with "; " (RFC 9113 §8.2.3) at the end of the list.
 void JoinCookies(Headers& headers);
 
-// No control byte, no space, no DEL: for :path and :authority, where nghttp2 is more liberal.
-bool IsCleanTarget(absl::string_view text);
+// A :path as RFC 9113 §8.3.1 wants it, where nghttp2 is more liberal: "/..." without control bytes,
+// spaces or a fragment, or "*" with OPTIONS.
+bool IsPath(absl::string_view path, absl::string_view method);
 
 // All digits, fits 63 bits.
 std::optional<uint64_t> ParseContentLength(absl::string_view text);

@@ -4,7 +4,9 @@
 #include <absl/strings/match.h>
 
 #include "proxy/codec/codec.h"
+#include "proxy/codec/http1_target.h"
 #include "proxy/codec/http2_session.h"
+#include "proxy/codec/websocket.h"
 
 namespace proxy {
 namespace {
@@ -36,10 +38,10 @@ class Http2ServerStream final : public Http2StreamOf<RequestHead, ResponseHead> 
   void OnFieldsEnd(bool last) override {
     StartSection();
     if (in_ == Side::kEnded) return;
-    if (broken_) return Refuse(NGHTTP2_PROTOCOL_ERROR);
+    if (broken_) return RefuseBad();
     if (in_ == Side::kBody) return FinishTrailers();
     if (oversize_ || head_.headers.size() > session_.limits().header_count_max) return Answer431();
-    if (!FinishHead()) return Refuse(NGHTTP2_PROTOCOL_ERROR);
+    if (!FinishHead()) return RefuseBad();
     in_ = last ? Side::kEnded : Side::kBody;
     head_.content_length = content_length_;
     events_ = &context_.events.OnNewStream(*this);
@@ -60,7 +62,7 @@ class Http2ServerStream final : public Http2StreamOf<RequestHead, ResponseHead> 
     if (!closed_) {
       Http2FieldList list;
       list.AddNumber(":status", upgrade_ && head.status == 101 ? 200 : head.status);
-      list.AddAll(head.headers);
+      list.AddAll(head.headers, key_made_ ? kWebSocketAccept : absl::string_view());
       if (head.content_length) list.AddNumber("content-length", *head.content_length);
       nghttp2_data_provider provider = Provider();
       nghttp2_submit_response(session_.raw(), id_, list.data(), list.size(),
@@ -119,13 +121,24 @@ class Http2ServerStream final : public Http2StreamOf<RequestHead, ResponseHead> 
     if (!host_.empty() && !absl::EqualsIgnoreCase(host_, head_.authority)) return false;
     host_ = {};
     if (head_.authority.empty()) return false;
-    if (!IsCleanTarget(head_.path) || !IsCleanTarget(head_.authority)) return false;
+    const bool tunnel = head_.method == "CONNECT" && head_.upgrade.empty();
+    if (!(tunnel ? head_.path.empty() : IsPath(head_.path, head_.method))) return false;
+    if (!IsAuthority(head_.authority)) return false;
     head_.scheme = context_.secure ? "https" : "http";
     head_.version = HttpVersion::kHttp2;
     upgrade_ = !head_.upgrade.empty();
-    if (upgrade_) head_.method = "GET";
+    if (upgrade_) TakeUpgrade();
     JoinCookies(head_.headers);
     return true;
+  }
+
+  // Extended CONNECT needs no key; an HTTP/1.1 server does.
+  void TakeUpgrade() {
+    head_.method = "GET";
+    if (!absl::EqualsIgnoreCase(head_.upgrade, "websocket")) return;
+    if (head_.headers.Find(kWebSocketKey) != nullptr) return;
+    key_made_ = true;
+    head_.headers.Add(kWebSocketKey, NewWebSocketKey(session_.loop().random()));
   }
 
   void FinishTrailers() {
@@ -136,12 +149,17 @@ class Http2ServerStream final : public Http2StreamOf<RequestHead, ResponseHead> 
     ForgetIfComplete();
   }
 
+  void RefuseBad() {
+    if (session_.BearBadMessage(in_ == Side::kHead)) Refuse(NGHTTP2_PROTOCOL_ERROR);
+  }
+
   void Refuse(uint32_t code) {
     Fail(ResetReason::kProtocolError);
     SendReset(code);
   }
 
   void Answer431() {
+    context_.events.OnRefused(431, "http2.header_overflow");
     in_ = Side::kEnded;
     out_state_ = Side::kEnded;
     graceful_ = true;
@@ -155,6 +173,7 @@ class Http2ServerStream final : public Http2StreamOf<RequestHead, ResponseHead> 
   ServerContext& context_;
   absl::string_view host_;
   bool upgrade_ = false;
+  bool key_made_ = false;  // By us: the peer did not ask for an accept.
   bool graceful_ = false;  // RST_STREAM(NO_ERROR) after END_STREAM.
   bool end_sent_ = false;
 };
@@ -162,8 +181,8 @@ class Http2ServerStream final : public Http2StreamOf<RequestHead, ResponseHead> 
 class Http2ServerCodec final : public ServerCodec, public Http2Role {
  public:
   Http2ServerCodec(EventLoop& loop, ByteSink& sink, ServerCodecEvents& events,
-                   const CodecLimits& limits, bool secure)
-      : context_{events, secure}, session_(loop, sink, *this, limits, true) {}
+                   const Http2Limits& limits, Cell* stats, bool secure)
+      : context_{events, secure}, session_(loop, sink, *this, limits, stats, true) {}
 
   void OnData(absl::string_view data) override { session_.Receive(data); }
   void OnEof() override { session_.OnEof(); }
@@ -179,6 +198,7 @@ class Http2ServerCodec final : public ServerCodec, public Http2Role {
   }
   void OnStreamRetired() override {}
   void OnPeerLimits() override {}
+  void OnUnseenRefused() override { context_.events.OnRefused(0, kBadMessage); }
   void OnSessionEnd(bool protocol_error, const char* details) override {
     context_.events.OnCodecClose(protocol_error, details);
   }
@@ -192,8 +212,9 @@ class Http2ServerCodec final : public ServerCodec, public Http2Role {
 
 std::unique_ptr<ServerCodec> NewHttp2ServerCodec(EventLoop& loop, ByteSink& sink,
                                                  ServerCodecEvents& events,
-                                                 const CodecLimits& limits, bool secure) {
-  return std::make_unique<Http2ServerCodec>(loop, sink, events, limits, secure);
+                                                 const Http2Limits& limits, Cell* stats,
+                                                 bool secure) {
+  return std::make_unique<Http2ServerCodec>(loop, sink, events, limits, stats, secure);
 }
 
 }  // namespace proxy

@@ -29,8 +29,9 @@ bool Http2Stream::OnField(nghttp2_rcbuf* name, nghttp2_rcbuf* value) {
   const absl::string_view value_text = Text(value);
   section_bytes_ += name_text.size() + value_text.size() + 32;  // RFC 9113 §6.5.2
   ++section_fields_;
-  const CodecLimits& limits = session_.limits();
+  const Http2Limits& limits = session_.limits();
   if (section_bytes_ > limits.head_bytes_max || section_fields_ > limits.header_count_max + 4) {
+    if (!oversize_) session_.Count(kHttp2HeaderOverflow);
     oversize_ = true;
     return section_bytes_ <= limits.head_bytes_max * kOversizeFactor;
   }
@@ -46,6 +47,8 @@ bool Http2Stream::OnField(nghttp2_rcbuf* name, nghttp2_rcbuf* value) {
     if (in_ == Side::kHead) content_length_ = ParseContentLength(kept);
     return true;
   }
+  // In trailers a host would only mislead those who merge them (RFC 9110 §6.5.1).
+  if (in_ != Side::kHead && header_id == HeaderId::kHost) return true;
   if (in_ == Side::kHead && TakeField(header_id, kept)) return true;
   if (header_id != HeaderId::kOther) {
     headers.AddView(HeaderName(header_id), kept, header_id);
@@ -114,8 +117,7 @@ bool Http2Stream::OnClosed(uint32_t code) {
   if (!listening()) return true;
   if (!session_.server() && in_ == Side::kEnded) {
     // A whole response: the rest of the request is dropped until its user ends it.
-    out_.clear();
-    out_sent_ = 0;
+    DropOut();
     if (high_) session_.TellLowSoon(*this);
     return false;
   }
@@ -164,8 +166,7 @@ void Http2Stream::SendReset(uint32_t code) {
     session_.Retire(*this);
   } else {
     nghttp2_submit_rst_stream(session_.raw(), NGHTTP2_FLAG_NONE, id_, code);
-    out_.clear();
-    out_sent_ = 0;
+    DropOut();
   }
   session_.FlushSoon();
 }
@@ -175,16 +176,18 @@ void Http2Stream::QueueData(absl::string_view data, bool last) {
   if (last) out_state_ = Side::kEnded;
   if (!closed_) {
     out_.append(data.data(), data.size());
+    session_.NoteBuffered(static_cast<ptrdiff_t>(data.size()));
     if (deferred_) {
       deferred_ = false;
       nghttp2_session_resume_data(session_.raw(), id_);
     }
     session_.FlushSoon();
-    if (!high_ && !last && buffered() > session_.limits().stream_buffer_bytes_max) {
+    if (!high_ && !last && buffered() > session_.StreamMark()) {
       high_ = true;
       TellWriteHigh();
     }
   }
+  if (last && buffered() > 0) session_.WatchFlush();
   if (last) ForgetIfComplete();
 }
 
@@ -226,6 +229,8 @@ ssize_t Http2Stream::ReadOut(size_t length_max, uint32_t& flags) {
 void Http2Stream::AppendOut(std::string& out, size_t length) {
   out.append(out_, out_sent_, length);
   out_sent_ += length;
+  taken_ += length;
+  session_.NoteBuffered(-static_cast<ptrdiff_t>(length));
   if (out_sent_ == out_.size()) {
     out_.clear();
     out_sent_ = 0;
@@ -238,8 +243,16 @@ void Http2Stream::AppendOut(std::string& out, size_t length) {
   }
 }
 
+void Http2Stream::DropOut() {
+  session_.NoteBuffered(-static_cast<ptrdiff_t>(buffered()));
+  out_.clear();
+  out_sent_ = 0;
+}
+
+bool Http2Stream::StalledSinceLastLook() { return std::exchange(taken_at_look_, taken_) == taken_; }
+
 void Http2Stream::NoteLow() {
-  if (!high_ || buffered() > session_.limits().stream_buffer_bytes_max / 2) return;
+  if (!high_ || buffered() > session_.StreamMark() / 2) return;
   high_ = false;
   if (listening()) TellWriteLow();
 }

@@ -34,6 +34,10 @@ class Http2Stream {
   void OnChunk(absl::string_view data, bool frame_ends_stream);
   void OnEnd();
   void OnPeerReset() { peer_reset_ = true; }
+  // All has been said by our side, and the peer has yet to take some of it.
+  bool unflushed() const { return out_state_ == Side::kEnded && buffered() > 0 && !reset_; }
+  // True if not a byte has left since the last call.
+  bool StalledSinceLastLook();
   void OnNotSent() { not_sent_ = true; }
   // nghttp2 has closed the stream. True if the session may drop it.
   bool OnClosed(uint32_t code);
@@ -42,6 +46,8 @@ class Http2Stream {
   void AppendOut(std::string& out, size_t length);
   // END_STREAM is on its way to the peer.
   virtual void OnEndSent() {}
+  // The peer's SETTINGS came.
+  virtual void OnSettings() {}
   // The connection is gone.
   void Abandon(ResetReason reason);
   // Resets the stream towards its user and the peer.
@@ -51,6 +57,7 @@ class Http2Stream {
 
   int32_t id() const { return id_; }
   void set_id(int32_t id) { id_ = id; }
+  bool in_head() const { return in_ == Side::kHead; }
   bool in_ended() const { return in_ == Side::kEnded; }
   size_t slot = 0;  // The session's index.
 
@@ -84,6 +91,7 @@ class Http2Stream {
   // The provider that reads this stream's buffer.
   nghttp2_data_provider Provider();
   size_t buffered() const { return out_.size() - out_sent_; }
+  void DropOut();
 
   Http2Session& session_;
   int32_t id_;  // -1 until the request has been submitted.
@@ -108,6 +116,8 @@ class Http2Stream {
 
   std::string out_;
   size_t out_sent_ = 0;
+  uint64_t taken_ = 0;  // Bytes that left.
+  uint64_t taken_at_look_ = UINT64_MAX;
   std::unique_ptr<Headers> trailers_;
   uint32_t held_ = 0;             // Received while paused; not yet credited to the stream.
   uint32_t held_connection_ = 0;  // Of these, not yet credited to the connection.

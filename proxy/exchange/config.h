@@ -21,7 +21,7 @@ struct HttpConfig {
   enum class Codec : uint8_t { kAuto, kHttp1, kHttp2 };
   std::string stat_prefix;
   Codec codec = Codec::kAuto;
-  CodecLimits limits;
+  Http2Limits limits;
   std::shared_ptr<const RouteTable> routes;  // Inline; or:
   std::string rds_name;                      // Looked up in Tables for each request.
   pinnace::ConfigFrom rds_from;
@@ -30,7 +30,7 @@ struct HttpConfig {
   bool keep_request_id = false;  // preserve_external_request_id
   bool always_set_request_id_in_response = false;
   bool use_remote_address = false;
-  bool upgrade_websocket = false;
+  std::vector<UpgradeRule> upgrades;
   bool normalize_path = false;
   bool merge_slashes = false;
   bool strip_port = false;
@@ -39,6 +39,9 @@ struct HttpConfig {
   absl::Duration stream_idle_timeout = absl::Minutes(5);
   absl::Duration request_headers_timeout = absl::ZeroDuration();  // HTTP/1; zero: none.
   absl::Duration drain_timeout = absl::Seconds(5);
+  absl::Duration connection_duration_max = absl::ZeroDuration();  // Zero: none; so the next two.
+  absl::Duration stream_duration_max = absl::ZeroDuration();
+  uint32_t requests_per_connection_max = 0;
   std::vector<AccessLog> access_logs;
   std::vector<FilterEntry> filters;        // In order, without the router.
   size_t filter_buffer_max = 1024 * 1024;  // Bytes that filters may hold of one message.
@@ -70,6 +73,7 @@ struct WorkerContext {
   SideCalls& side_calls;
   std::shared_ptr<const Tables> tables;
   Cell* server_stats;
+  Cell* http2_stats;  // Of all downstream connections.
   bool draining = false;
 };
 

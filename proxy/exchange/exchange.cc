@@ -42,11 +42,21 @@ void Exchange::OnHead(RequestHead head, bool last) {
 
   PrepareRequest();
   ChooseRoute();
+  ArmDuration();
   if (!config_->filters.empty()) {
     StartFilters();
     if (filters_ != nullptr) return filters_->RequestHead(last);
   }
   Dispatch(last);
+}
+
+// Bounds the stream as a whole (max_stream_duration, grpc-timeout).
+void Exchange::ArmDuration() {
+  const ForwardAction* action = route_ != nullptr && route_->forward ? &*route_->forward : nullptr;
+  const absl::Duration most = StreamDuration(action, request_, config_->stream_duration_max);
+  if (most <= absl::ZeroDuration()) return;
+  duration_ = std::make_unique<Timer>(downstream_.worker.loop.timers(), [this] { OnTooLong(); });
+  duration_->Arm(most);
 }
 
 void Exchange::StartFilters() {
@@ -139,12 +149,12 @@ void Exchange::Forward(bool last) {
     downstream_.stats[kNoCluster].Add();
     return Reply(action.cluster_not_found_status, "cluster_not_found", "");
   }
-  const bool upgrade = !request_.upgrade.empty();
-  if (upgrade && !(absl::EqualsIgnoreCase(request_.upgrade, "websocket") &&
-                   (config_->upgrade_websocket || action.upgrade_websocket))) {
+  const absl::string_view upgrade =
+      request_.method == "CONNECT" ? absl::string_view("CONNECT") : request_.upgrade;
+  const bool endless = !upgrade.empty();
+  if (endless && !UpgradeAllowed(upgrade, action.upgrades, config_->upgrades)) {
     return Reply(403, "upgrade_failed", "");
   }
-  const bool endless = upgrade || request_.method == "CONNECT";
   const absl::Duration timeout = endless ? absl::ZeroDuration() : RequestTimeout(action, request_);
   const bool tell = !downstream_.config->suppress_envoy_headers;
   const RetryPolicy* retry = action.retry   ? &*action.retry
@@ -158,10 +168,6 @@ void Exchange::Forward(bool last) {
   if (tell && expected > absl::ZeroDuration()) {
     request_.headers.Set(HeaderId::kXEnvoyExpectedRqTimeoutMs,
                          absl::StrCat(absl::ToInt64Milliseconds(expected)));
-  }
-  if (action.duration_max > absl::ZeroDuration()) {
-    duration_ = std::make_unique<Timer>(downstream_.worker.loop.timers(), [this] { OnTooLong(); });
-    duration_->Arm(action.duration_max);
   }
   RewriteRequest(*route_, tell, request_);
   choice_->request_edits.Apply(info_, request_.headers);
@@ -230,7 +236,9 @@ void Exchange::OnReset(ResetReason reason) {
   SetFlag(info_,
           broke_rules ? ResponseFlag::kDownstreamProtocolError : ResponseFlag::kDownstreamReset);
   if (!response_begun_) {
-    info_.details = broke_rules ? "http1.codec_error" : "downstream_remote_disconnect";
+    info_.details = !broke_rules                              ? "downstream_remote_disconnect"
+                    : request_.version == HttpVersion::kHttp2 ? "http2.violation.of.messaging.rule"
+                                                              : "http1.codec_error";
   }
   downstream_.stats[kDownstreamRqRxReset].Add();
   Finish();
@@ -427,10 +435,11 @@ void Exchange::Touch() {
 void Exchange::OnTooLong() {
   downstream_.stats[kDownstreamRqMaxDuration].Add();
   forwarder_.reset();
-  if (!response_begun_) return Reply(504, "max_duration_timeout", "downstream duration timeout");
-  info_.details = "max_duration_timeout";
-  sender_.Reset(ResetReason::kLocal);
-  Finish();
+  if (response_begun_) info_.details = "max_duration_timeout";
+  OnFilterReply({.status = request_done_ ? 504 : 408,
+                 .details = "max_duration_timeout",
+                 .body = "downstream duration timeout",
+                 .grpc_status = 4});
 }
 
 // An answer may come before the request is complete: the rest of it is read and dropped.

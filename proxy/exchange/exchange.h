@@ -79,6 +79,7 @@ class Exchange final : public RequestEvents,
   friend class HttpConnection;
   void ChooseRoute();
   void PrepareRequest();
+  void ArmDuration();
   void StartFilters();
   void Dispatch(bool last);
   void Forward(bool last);
@@ -111,7 +112,7 @@ class Exchange final : public RequestEvents,
   std::optional<Forwarder> forwarder_;
   std::unique_ptr<FilterRun> filters_;  // Null if no filter wants this stream.
   Timer idle_;
-  std::unique_ptr<Timer> duration_;  // Only where the route bounds the exchange.
+  std::unique_ptr<Timer> duration_;  // Only where a stream's length is bounded.
   int64_t idle_since_ns_ = 0;
   bool request_done_ = false;
   bool response_begun_ = false;

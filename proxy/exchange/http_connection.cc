@@ -5,11 +5,21 @@
 #include <utility>
 
 #include <absl/strings/match.h>
+#include <absl/strings/str_split.h>
 
 namespace proxy {
 namespace {
 
 constexpr absl::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // RFC 9113 §3.4
+
+// False for a first line of three words of which neither the target nor the version looks like
+// HTTP/1: another protocol, or a broken HTTP/2 preface, to which an HTTP/1 answer means nothing.
+bool MayBeHttp1(absl::string_view bytes) {
+  const absl::string_view line = bytes.substr(0, bytes.find("\r\n"));
+  const std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
+  if (line.size() == bytes.size() || words.size() != 3) return true;
+  return absl::StartsWith(words[2], "HTTP/") || words[1].find_first_of("/:*") != line.npos;
+}
 
 }  // namespace
 
@@ -41,7 +51,15 @@ void HttpConnection::Start(absl::Duration handshake_timeout) {
   connection_->Start(handshake_timeout);
 }
 
-void HttpConnection::OnConnected() { ArmIdle(); }
+void HttpConnection::OnConnected() {
+  ArmIdle();
+  if (config_->connection_duration_max <= absl::ZeroDuration()) return;
+  lifetime_.emplace(info_.worker.loop.timers(), [this] {
+    info_.stats[kDownstreamCxMaxDuration].Add();
+    Drain();
+  });
+  lifetime_->Arm(config_->connection_duration_max);
+}
 
 bool HttpConnection::MakeCodec(absl::string_view first_bytes) {
   bool http2 = config_->codec == HttpConfig::Codec::kHttp2;
@@ -55,12 +73,18 @@ bool HttpConnection::MakeCodec(absl::string_view first_bytes) {
       const absl::string_view seen = absl::string_view(preface_).substr(0, kPreface.size());
       http2 = absl::StartsWith(kPreface, seen);
       if (http2 && seen.size() < kPreface.size()) return false;
+      if (!http2 && !MayBeHttp1(first_bytes)) {
+        info_.stats[kDownstreamCxProtocolError].Add();
+        connection_->CloseAfterFlush();
+        return false;
+      }
     }
   }
   const bool secure = connection_->transport().secure();
   EventLoop& loop = info_.worker.loop;
   http1_ = !http2;
-  codec_ = http2 ? NewHttp2ServerCodec(loop, *connection_, *this, config_->limits, secure)
+  codec_ = http2 ? NewHttp2ServerCodec(loop, *connection_, *this, config_->limits,
+                                       info_.worker.http2_stats, secure)
                  : NewHttp1ServerCodec(loop, *connection_, *this, config_->limits, secure);
   if (draining_ || info_.worker.draining) codec_->Drain();
   return true;
@@ -118,11 +142,18 @@ RequestEvents& HttpConnection::OnNewStream(ResponseSender& sender) {
   idle_.Cancel();
   head_.Cancel();
   stream_begun_ = true;
+  if (++requests_ == config_->requests_per_connection_max) {
+    info_.stats[kDownstreamCxMaxRequests].Add();
+    Drain();
+  }
   exchanges_.push_back(std::make_unique<Exchange>(info_, sender, *this));
   return *exchanges_.back();
 }
 
-void HttpConnection::OnCodecClose(bool protocol_error, const char*) {
+void HttpConnection::OnCodecClose(bool protocol_error, const char* details) {
+  if (absl::string_view(details) == kTooManyResets) {
+    info_.stats[kDownstreamRqPrematureResets].Add();
+  }
   if (protocol_error) info_.stats[kDownstreamCxProtocolError].Add();
   connection_->CloseAfterFlush();
 }
@@ -140,7 +171,7 @@ void HttpConnection::OnRefused(int status, const char* details) {
   info.downstream_identity = connection_->transport().peer_identity();
   SetFlag(info, ResponseFlag::kDownstreamProtocolError);
   info_.stats[kDownstreamRqTotal].Add();
-  info_.stats[status >= 500 ? kDownstreamRq5xx : kDownstreamRq4xx].Add();
+  if (status != 0) info_.stats[status >= 500 ? kDownstreamRq5xx : kDownstreamRq4xx].Add();
   if (status == 431 || status == 414) info_.stats[kDownstreamRqTooLarge].Add();
   if (absl::string_view(details) == "http1.unexpected_underscore") {
     info_.stats[kRejectedUnderscores].Add();

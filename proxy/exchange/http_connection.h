@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,7 +63,9 @@ class HttpConnection final : public ConnectionEvents,
   Timer idle_;
   Timer head_;  // Bounds an HTTP/1 head that has begun.
   bool http1_ = false;
-  bool stream_begun_ = false;  // In the read that is being handled.
+  bool stream_begun_ = false;      // In the read that is being handled.
+  std::optional<Timer> lifetime_;  // Only where its length is bounded.
+  uint32_t requests_ = 0;
   bool draining_ = false;
 };
 

@@ -6,7 +6,6 @@
 
 #include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
-#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 #include <absl/strings/str_split.h>
@@ -124,27 +123,49 @@ std::string RedirectLocation(const RedirectAction& action, const Route& route,
   return absl::StrCat(scheme, "://", host, path);
 }
 
-absl::Duration RequestTimeout(const ForwardAction& action, const RequestHead& head) {
-  if (!action.grpc_timeout_max) return action.timeout;
+namespace {
+
+// grpc-timeout: at most eight digits and a unit (gRPC over HTTP/2, "Requests").
+std::optional<absl::Duration> GrpcTimeout(const RequestHead& head) {
   const absl::string_view text = head.headers.Value(HeaderId::kGrpcTimeout);
-  uint64_t count = 0;
-  if (text.size() < 2 || text.size() > 9 ||
-      !absl::SimpleAtoi(text.substr(0, text.size() - 1), &count)) {
-    return action.timeout;
+  if (text.size() < 2 || text.size() > 9) return std::nullopt;
+  int64_t whole = 0;
+  for (const char c : text.substr(0, text.size() - 1)) {
+    if (!absl::ascii_isdigit(c)) return std::nullopt;
+    whole = whole * 10 + (c - '0');
   }
-  absl::Duration unit;
   switch (text.back()) {
-    case 'H': unit = absl::Hours(1); break;
-    case 'M': unit = absl::Minutes(1); break;
-    case 'S': unit = absl::Seconds(1); break;
-    case 'm': unit = absl::Milliseconds(1); break;
-    case 'u': unit = absl::Microseconds(1); break;
-    case 'n': unit = absl::Nanoseconds(1); break;
-    default: return action.timeout;
+    case 'H': return absl::Hours(whole);
+    case 'M': return absl::Minutes(whole);
+    case 'S': return absl::Seconds(whole);
+    case 'm': return absl::Milliseconds(whole);
+    case 'u': return absl::Microseconds(whole);
+    case 'n': return absl::Nanoseconds(whole);
+    default: return std::nullopt;
   }
-  const absl::Duration asked = static_cast<int64_t>(count) * unit;
+}
+
+}  // namespace
+
+absl::Duration RequestTimeout(const ForwardAction& action, const RequestHead& head) {
+  if (!action.grpc_timeout_max || !IsGrpc(head.headers)) return action.timeout;
+  const absl::Duration asked = GrpcTimeout(head).value_or(absl::ZeroDuration());
   const absl::Duration most = *action.grpc_timeout_max;
-  return most > absl::ZeroDuration() ? std::min(asked, most) : asked;
+  if (most <= absl::ZeroDuration()) return asked;
+  return asked <= absl::ZeroDuration() ? most : std::min(asked, most);
+}
+
+absl::Duration StreamDuration(const ForwardAction* action, const RequestHead& head,
+                              absl::Duration otherwise) {
+  if (action == nullptr) return otherwise;
+  const std::optional<absl::Duration> asked =
+      action->grpc_duration_max ? GrpcTimeout(head) : std::nullopt;
+  if (!asked) return action->stream_duration_max.value_or(otherwise);
+  const absl::Duration most = *action->grpc_duration_max;
+  // Zero is a time-out that is over already, not the absence of one.
+  absl::Duration length = std::max(*asked, absl::Milliseconds(1));
+  if (most > absl::ZeroDuration()) length = std::min(length, most);
+  return action->grpc_timeout_offset < length ? length - action->grpc_timeout_offset : length;
 }
 
 int GrpcStatusOf(int http_status) {

@@ -19,8 +19,13 @@ void NormalizePath(RequestHead& head, bool dots, bool slashes);
 // The Location of a redirect.
 std::string RedirectLocation(const RedirectAction& action, const Route& route,
                              const RequestHead& head);
-// The route's timeout, shortened by grpc-timeout where the route obeys it. Zero: none.
+// The route's timeout; for gRPC, where the route has max_grpc_timeout, grpc-timeout instead, cut to
+// that. Zero: none.
 absl::Duration RequestTimeout(const ForwardAction& action, const RequestHead& head);
+// How long the whole stream may take: grpc-timeout where the route obeys it so, else what the route
+// or the listener (`otherwise`) says. Zero: no bound.
+absl::Duration StreamDuration(const ForwardAction* action, const RequestHead& head,
+                              absl::Duration otherwise);
 // gRPC's status for an HTTP status that a proxy made (gRPC "HTTP to gRPC Status Code Mapping").
 int GrpcStatusOf(int http_status);
 // Text as a grpc-message: bytes outside of printable ASCII, and '%', as %XX.

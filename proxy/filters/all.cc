@@ -6,6 +6,7 @@ namespace proxy {
 std::span<const FilterType* const> AllFilters() {
   static const FilterType* const kAll[] = {
       &FaultFilter(),
+      &GrpcWebFilter(),
       &HeaderMutationFilter(),
   };
   return kAll;

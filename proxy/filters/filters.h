@@ -39,6 +39,7 @@ const FilterType* FindFilter(absl::string_view message);
 
 // One function a file.
 const FilterType& FaultFilter();
+const FilterType& GrpcWebFilter();
 const FilterType& HeaderMutationFilter();
 
 }  // namespace proxy

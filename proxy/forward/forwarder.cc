@@ -83,6 +83,7 @@ void Forwarder::Attempt() {
 void Forwarder::OnStreamReady(ClientCodec& codec, const Connection& connection, bool reused) {
   pool_ = nullptr;
   reused_ = reused;
+  http2_ = codec.version() == HttpVersion::kHttp2;
   context_.info.upstream_identity = connection.transport().peer_identity();
   RequestSender& sender = codec.NewStream(*this);
   sender_ = &sender;
@@ -109,7 +110,7 @@ void Forwarder::SendData(absl::string_view data, bool last) {
   if (sender_ == nullptr) {
     replay_.append(data.data(), data.size());
     if (below && replay_.size() > kReplayBytesMax) events_.OnUpstreamWriteHigh();
-  } else if (replayable_ && context_.retry != nullptr &&
+  } else if (replayable_ && (context_.retry != nullptr || http2_) &&
              replay_.size() + data.size() <= kReplayBytesMax) {
     replay_.append(data.data(), data.size());
   } else {
@@ -230,6 +231,8 @@ void Forwarder::OnHead(ResponseHead head, bool last) {
   stats[kUpstreamRqCompleted].Add();
   stats[kUpstreamRq1xx + static_cast<size_t>(head.status / 100 - 1)].Add();
   response_begun_ = true;
+  replayable_ = false;
+  std::string().swap(replay_);
   per_try_.Cancel();
   context_.info.upstream_first_ns = context_.loop.NowNs();
   if (last) Complete();
@@ -290,11 +293,13 @@ void Forwarder::OnReset(ResetReason reason) {
                    .details = "upstream_reset_before_response_started{protocol_error}",
                    .body = ResetText("protocol error")});
     case ResetReason::kRefused:
+      return Fail({.flag = ResponseFlag::kUpstreamReset,
+                   .details = "upstream_reset_before_response_started{remote_refused_stream_reset}",
+                   .body = ResetText("remote refused stream reset")});
     case ResetReason::kPeerReset:
-      return Fail(
-          {.flag = ResponseFlag::kUpstreamReset,
-           .details = "upstream_reset_before_response_started{remote_reset}",
-           .body = ResetText(refused ? "remote refused stream reset" : "connection termination")});
+      return Fail({.flag = ResponseFlag::kUpstreamReset,
+                   .details = "upstream_reset_before_response_started{remote_reset}",
+                   .body = ResetText("remote reset")});
     default:
       return Fail({.flag = ResponseFlag::kUpstreamClosed,
                    .details = "upstream_reset_before_response_started{connection_termination}",

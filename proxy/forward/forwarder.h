@@ -105,6 +105,7 @@ class Forwarder final : private ResponseEvents, private StreamWaiter {
   bool request_done_ = false;  // Downstream has sent everything.
   bool response_begun_ = false;
   bool reused_ = false;
+  bool http2_ = false;  // Towards the upstream: a refused stream is provably not processed.
   bool done_ = false;
   bool requests_taken_ = false;
   bool retry_taken_ = false;

@@ -201,6 +201,16 @@ const Route* RouteTable::FindRoute(const VirtualHost& host, const RequestHead& h
   return nullptr;
 }
 
+bool UpgradeAllowed(absl::string_view type, const std::vector<UpgradeRule>& route,
+                    const std::vector<UpgradeRule>& listener) {
+  for (const auto* rules : {&route, &listener}) {
+    for (const UpgradeRule& rule : *rules) {
+      if (absl::EqualsIgnoreCase(rule.type, type)) return rule.enabled;
+    }
+  }
+  return false;
+}
+
 const WeightedCluster& PickCluster(const ForwardAction& action, uint64_t draw) {
   if (action.clusters.size() == 1) return action.clusters[0];
   uint64_t ticket =

@@ -114,19 +114,30 @@ struct WeightedCluster {
   std::vector<RouteFilter> filters = {};
 };
 
+// Whether requests to switch to `type` ("websocket", "CONNECT") may pass.
+struct UpgradeRule {
+  std::string type;
+  bool enabled = true;
+};
+// A route's rule wins over the listener's; what neither names may not pass. Case-insensitive.
+bool UpgradeAllowed(absl::string_view type, const std::vector<UpgradeRule>& route,
+                    const std::vector<UpgradeRule>& listener);
+
 struct ForwardAction {
   std::vector<WeightedCluster> clusters;  // One or more; `total_weight` >= 1.
   uint32_t total_weight = 1;
   absl::Duration timeout = absl::Seconds(15);  // Zero: none.
   std::optional<absl::Duration> idle_timeout;
-  absl::Duration duration_max = absl::ZeroDuration();  // Of the whole exchange; zero: none.
-  std::optional<absl::Duration> grpc_timeout_max;      // Set: grpc-timeout is obeyed; zero: no cap.
+  std::optional<absl::Duration> grpc_timeout_max;  // Set: grpc-timeout is obeyed; zero: no cap.
   std::optional<RetryPolicy> retry;
   std::string prefix_rewrite;
   std::shared_ptr<const RE2> regex_rewrite;
   std::string regex_substitution;
   std::string host_rewrite;
-  bool upgrade_websocket = false;
+  std::optional<absl::Duration> stream_duration_max;  // Zero: none, whatever the listener says.
+  std::optional<absl::Duration> grpc_duration_max;  // Set: grpc-timeout bounds the stream's length.
+  absl::Duration grpc_timeout_offset = absl::ZeroDuration();  // Taken off it, so that we are first.
+  std::vector<UpgradeRule> upgrades;
   int cluster_not_found_status = 503;
 };
 

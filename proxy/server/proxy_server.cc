@@ -61,7 +61,7 @@ ProxyServer::ProxyServer(ServerOptions options, Network& network, pinnace::Clock
                     }),
       apply_(loop_.timers(), [this] { Apply(); }),
       admin_(loop_, network),
-      own_clusters_(loop_, network, options_.concurrency, CodecLimits{}) {
+      own_clusters_(loop_, network, options_.concurrency) {
   // A new certificate or trust bundle may be what a listener was waiting for.
   secrets_.Subscribe([this](const std::string&) { apply_.Arm(absl::ZeroDuration()); });
 }

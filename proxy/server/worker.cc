@@ -13,7 +13,7 @@ Worker::Worker(size_t index, Network& network, pinnace::Clock& clock, StatsRegis
     : loop_(NewLibeventPoller(), clock, pinnace::EntropySeed()),
       network_(network),
       index_(index),
-      clusters_(loop_, network, index, CodecLimits{}),
+      clusters_(loop_, network, index),
       side_calls_(loop_, clusters_),
       context_{loop_,
                network,
@@ -21,7 +21,8 @@ Worker::Worker(size_t index, Network& network, pinnace::Clock& clock, StatsRegis
                clusters_,
                side_calls_,
                std::make_shared<Tables>(),
-               stats.Get(kServerScope, "")->Shard(index)} {}
+               stats.Get(kServerScope, "")->Shard(index),
+               stats.Get(kHttp2Scope, "")->Shard(index)} {}
 
 Worker::~Worker() { Stop(); }
 

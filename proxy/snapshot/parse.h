@@ -50,5 +50,8 @@ absl::StatusOr<Address> ParseAddress(const envoy::config::core::v3::Address& pro
 // Notes the source in `context`. Errors: InvalidArgument if its kind is not supported.
 absl::StatusOr<pinnace::ConfigFrom> ParseConfigFrom(
     const envoy::config::core::v3::ConfigSource& proto, ParseContext& context);
+// Sets what `proto` sets; errors name its fields.
+absl::Status ReadHttp2Options(const envoy::config::core::v3::Http2ProtocolOptions& proto,
+                              Http2Limits& to);
 
 }  // namespace proxy

@@ -101,6 +101,9 @@ absl::Status ReadLimits(const cluster::Cluster& proto, ClusterConfig& config) {
 
 absl::Status ReadProtocol(const cluster::Cluster& proto, ClusterConfig& config) {
   if (proto.has_http2_protocol_options()) config.http2 = true;
+  if (absl::Status s = ReadHttp2Options(proto.http2_protocol_options(), config.codec); !s.ok()) {
+    return Bad(config.name, s.message());
+  }
   for (const auto& [name, any] : proto.typed_extension_protocol_options()) {
     HttpOptions options;
     if (!any.UnpackTo(&options)) {
@@ -109,8 +112,17 @@ absl::Status ReadProtocol(const cluster::Cluster& proto, ClusterConfig& config) 
     }
     config.http2 = options.explicit_http_config().has_http2_protocol_options();
     config.match_downstream_protocol = options.has_use_downstream_protocol_config();
+    const auto& http2 = config.http2
+                            ? options.explicit_http_config().http2_protocol_options()
+                            : options.use_downstream_protocol_config().http2_protocol_options();
+    if (absl::Status s = ReadHttp2Options(http2, config.codec); !s.ok()) {
+      return Bad(config.name, s.message());
+    }
     const auto& common = options.common_http_protocol_options();
     if (common.has_idle_timeout()) config.idle_timeout = ToDuration(common.idle_timeout());
+    if (common.has_max_connection_duration()) {
+      config.connection_duration_max = ToDuration(common.max_connection_duration());
+    }
     if (common.has_max_requests_per_connection()) {
       config.requests_per_connection_max = common.max_requests_per_connection().value();
     }

@@ -83,11 +83,9 @@ absl::Status ReadAccessLog(const envoy::config::accesslog::v3::AccessLog& proto,
 
 absl::Status ReadUpgrades(const hcm::HttpConnectionManager& proto, HttpConfig& config) {
   for (const auto& upgrade : proto.upgrade_configs()) {
-    if (!absl::EqualsIgnoreCase(upgrade.upgrade_type(), "websocket")) {
-      return Bad("upgrade_configs",
-                 absl::StrCat("'", upgrade.upgrade_type(), "' is not supported"));
-    }
-    config.upgrade_websocket = !upgrade.has_enabled() || upgrade.enabled().value();
+    if (upgrade.upgrade_type().empty()) return Bad("upgrade_configs", "upgrade_type: empty");
+    config.upgrades.push_back({.type = upgrade.upgrade_type(),
+                               .enabled = !upgrade.has_enabled() || upgrade.enabled().value()});
   }
   return absl::OkStatus();
 }
@@ -163,6 +161,11 @@ absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConne
   config->merge_slashes = proto.merge_slashes();
   const auto& common = proto.common_http_protocol_options();
   if (common.has_idle_timeout()) config->idle_timeout = ToDuration(common.idle_timeout());
+  if (common.has_max_connection_duration())
+    config->connection_duration_max = ToDuration(common.max_connection_duration());
+  if (common.has_max_stream_duration())
+    config->stream_duration_max = ToDuration(common.max_stream_duration());
+  config->requests_per_connection_max = common.max_requests_per_connection().value();
   if (common.has_max_headers_count())
     config->limits.header_count_max = common.max_headers_count().value();
   if (proto.has_stream_idle_timeout())
@@ -172,11 +175,11 @@ absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConne
   if (proto.has_drain_timeout()) config->drain_timeout = ToDuration(proto.drain_timeout());
   if (proto.has_max_request_headers_kb())
     config->limits.head_bytes_max = proto.max_request_headers_kb().value() * 1024;
-  const auto& h2 = proto.http2_protocol_options();
-  if (h2.has_max_concurrent_streams())
-    config->limits.concurrent_streams_max = h2.max_concurrent_streams().value();
-  if (h2.has_initial_stream_window_size())
-    config->limits.stream_window_bytes = h2.initial_stream_window_size().value();
+  if (absl::Status s = ReadHttp2Options(proto.http2_protocol_options(), config->limits); !s.ok()) {
+    return s;
+  }
+  config->limits.flush_timeout = config->stream_idle_timeout;
+  config->limits.drain_timeout = config->drain_timeout;
   return std::shared_ptr<const HttpConfig>(std::move(config));
 }
 

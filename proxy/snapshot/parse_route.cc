@@ -189,10 +189,10 @@ absl::Status ReadForward(const route::RouteAction& proto, ParseContext& parse,
   if (proto.has_max_stream_duration()) {
     const auto& duration = proto.max_stream_duration();
     if (duration.has_max_stream_duration())
-      action.duration_max = ToDuration(duration.max_stream_duration());
-    if (duration.has_grpc_timeout_header_max()) {
-      action.grpc_timeout_max = ToDuration(duration.grpc_timeout_header_max());
-    }
+      action.stream_duration_max = ToDuration(duration.max_stream_duration());
+    if (duration.has_grpc_timeout_header_max())
+      action.grpc_duration_max = ToDuration(duration.grpc_timeout_header_max());
+    action.grpc_timeout_offset = ToDuration(duration.grpc_timeout_header_offset());
   }
   if (proto.has_max_grpc_timeout()) action.grpc_timeout_max = ToDuration(proto.max_grpc_timeout());
   if (proto.has_retry_policy()) {
@@ -207,11 +207,8 @@ absl::Status ReadForward(const route::RouteAction& proto, ParseContext& parse,
     action.regex_substitution = proto.regex_rewrite().substitution();
   }
   for (const auto& upgrade : proto.upgrade_configs()) {
-    if (!absl::EqualsIgnoreCase(upgrade.upgrade_type(), "websocket")) {
-      return Bad("upgrade_configs",
-                 absl::StrCat("'", upgrade.upgrade_type(), "' is not supported"));
-    }
-    action.upgrade_websocket = !upgrade.has_enabled() || upgrade.enabled().value();
+    action.upgrades.push_back({.type = upgrade.upgrade_type(),
+                               .enabled = !upgrade.has_enabled() || upgrade.enabled().value()});
   }
   if (proto.cluster_not_found_response_code() == route::RouteAction::NOT_FOUND)
     action.cluster_not_found_status = 404;

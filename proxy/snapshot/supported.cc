@@ -46,10 +46,16 @@ constexpr Row kRows[] = {
     {"envoy.config.core.v3.DataSource", " filename inline_bytes inline_string "},
     {"envoy.config.core.v3.SocketAddress", " protocol address port_value "},
     {"envoy.config.core.v3.HttpProtocolOptions",
-     " idle_timeout max_requests_per_connection max_headers_count "},
+     " idle_timeout max_requests_per_connection max_connection_duration max_stream_duration "
+     "max_headers_count "},
     {"envoy.config.core.v3.Http1ProtocolOptions", " accept_http_10 "},
     {"envoy.config.core.v3.Http2ProtocolOptions",
-     " max_concurrent_streams initial_stream_window_size initial_connection_window_size "},
+     " hpack_table_size max_concurrent_streams initial_stream_window_size "
+     "initial_connection_window_size allow_connect max_outbound_frames "
+     "max_outbound_control_frames max_consecutive_inbound_frames_with_empty_payload "
+     "max_inbound_priority_frames_per_stream max_inbound_window_update_frames_per_data_frame_sent "
+     "stream_error_on_invalid_http_messaging override_stream_error_on_invalid_http_message "
+     "connection_keepalive use_oghttp2_codec "},
     {"envoy.config.listener.v3.Listener",
      " name address filter_chains default_filter_chain use_original_dst listener_filters "
      "listener_filters_timeout continue_on_listener_filters_timeout bind_to_port enable_reuse_port "
@@ -112,7 +118,7 @@ constexpr Row kRows[] = {
      "cluster_not_found_response_code "
      "max_grpc_timeout priority "},
     {"envoy.config.route.v3.RouteAction.MaxStreamDuration",
-     " max_stream_duration grpc_timeout_header_max "},
+     " max_stream_duration grpc_timeout_header_max grpc_timeout_header_offset "},
     {"envoy.config.route.v3.RouteAction.UpgradeConfig", " upgrade_type enabled "},
     {"envoy.config.route.v3.RetryPolicy",
      " retry_on num_retries per_try_timeout retriable_status_codes retry_back_off "},

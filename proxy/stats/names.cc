@@ -51,8 +51,48 @@ constexpr StatName kClusterNames[] = {
     {"ssl.versions.TLSv1.2"},
     {"ssl.versions.TLSv1.3"},
     {"ssl.handshake_timeout"},
+    {"upstream_cx_max_duration_reached"},
+    {"upstream_cx_max_requests"},
+    {"http2.goaway_sent"},
+    {"http2.header_overflow"},
+    {"http2.inbound_empty_frames_flood"},
+    {"http2.inbound_priority_frames_flood"},
+    {"http2.inbound_window_update_frames_flood"},
+    {"http2.inbound_control_frames_flood"},
+    {"http2.continuation_flood"},
+    {"http2.reset_flood"},
+    {"http2.outbound_control_flood"},
+    {"http2.outbound_flood"},
+    {"http2.keepalive_timeout"},
+    {"http2.rx_messaging_error"},
+    {"http2.rx_reset"},
+    {"http2.tx_reset"},
+    {"http2.stream_refused_errors"},
+    {"http2.tx_flush_timeout"},
+    {"http2.streams_active", true},
 };
 static_assert(std::size(kClusterNames) == kClusterStatCount);
+
+constexpr StatName kHttp2Names[] = {
+    {"goaway_sent"},
+    {"header_overflow"},
+    {"inbound_empty_frames_flood"},
+    {"inbound_priority_frames_flood"},
+    {"inbound_window_update_frames_flood"},
+    {"inbound_control_frames_flood"},
+    {"continuation_flood"},
+    {"reset_flood"},
+    {"outbound_control_flood"},
+    {"outbound_flood"},
+    {"keepalive_timeout"},
+    {"rx_messaging_error"},
+    {"rx_reset"},
+    {"tx_reset"},
+    {"stream_refused_errors"},
+    {"tx_flush_timeout"},
+    {"streams_active", true},
+};
+static_assert(std::size(kHttp2Names) == kHttp2StatCount);
 
 constexpr StatName kHttpNames[] = {
     {"downstream_cx_total"},
@@ -81,6 +121,9 @@ constexpr StatName kHttpNames[] = {
     {"rs_too_large"},
     {"http1.dropped_headers_with_underscores"},
     {"http1.requests_rejected_with_underscores_in_headers"},
+    {"downstream_rq_too_many_premature_resets"},
+    {"downstream_cx_max_duration_reached"},
+    {"downstream_cx_max_requests_reached"},
 };
 static_assert(std::size(kHttpNames) == kHttpStatCount);
 
@@ -121,6 +164,7 @@ static_assert(std::size(kServerNames) == kServerStatCount);
 }  // namespace
 
 const ScopeKind kClusterScope = {"cluster", "envoy_cluster_name", kClusterNames};
+const ScopeKind kHttp2Scope = {"http2", "", kHttp2Names};
 const ScopeKind kHttpScope = {"http", "envoy_http_conn_manager_prefix", kHttpNames};
 const ScopeKind kListenerScope = {"listener", "envoy_listener_address", kListenerNames};
 const ScopeKind kTcpScope = {"tcp", "envoy_tcp_prefix", kTcpNames};

@@ -21,6 +21,30 @@ enum TlsStat : size_t {
   kTlsStatCount,
 };
 
+// HTTP/2 connections: "http2.X" for those that come in, "cluster.NAME.http2.X" for those that go
+// out.
+enum Http2Stat : size_t {
+  kHttp2GoawaySent,
+  kHttp2HeaderOverflow,
+  kHttp2EmptyFramesFlood,
+  kHttp2PriorityFramesFlood,
+  kHttp2WindowUpdateFramesFlood,
+  kHttp2ControlFramesFlood,  // SETTINGS and PING.
+  kHttp2ContinuationFlood,
+  kHttp2ResetFlood,
+  kHttp2OutboundControlFlood,
+  kHttp2OutboundFlood,
+  kHttp2KeepaliveTimeout,
+  kHttp2RxMessagingError,
+  kHttp2RxReset,
+  kHttp2TxReset,
+  kHttp2StreamRefusedErrors,
+  kHttp2TxFlushTimeout,
+  kHttp2StreamsActive,
+  kHttp2StatCount,
+};
+extern const ScopeKind kHttp2Scope;
+
 enum ClusterStat : size_t {
   kUpstreamCxTotal,
   kUpstreamCxActive,
@@ -59,7 +83,10 @@ enum ClusterStat : size_t {
   kUpdateSuccess,
   kClusterTls,
   kClusterTlsLast = kClusterTls + kTlsStatCount - 1,
-  kClusterStatCount,
+  kUpstreamCxMaxDuration,
+  kUpstreamCxMaxRequests,
+  kClusterHttp2,  // The first of kHttp2StatCount cells.
+  kClusterStatCount = kClusterHttp2 + kHttp2StatCount,
 };
 extern const ScopeKind kClusterScope;
 
@@ -90,6 +117,9 @@ enum HttpStat : size_t {
   kRsTooLarge,
   kDroppedUnderscores,
   kRejectedUnderscores,
+  kDownstreamRqPrematureResets,
+  kDownstreamCxMaxDuration,
+  kDownstreamCxMaxRequests,
   kHttpStatCount,
 };
 extern const ScopeKind kHttpScope;

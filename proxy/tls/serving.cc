@@ -10,9 +10,9 @@
 
 #include <algorithm>
 
+#include <absl/status/statusor.h>
 #include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
-#include <absl/status/statusor.h>
 #include <absl/strings/str_cat.h>
 
 #include "proxy/tls/verify.h"

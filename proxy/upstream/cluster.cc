@@ -24,11 +24,10 @@ bool Unused(const Host& host) {
 }  // namespace
 
 Cluster::Cluster(EventLoop& loop, Network& network, size_t worker,
-                 std::shared_ptr<const ClusterEntry> entry, const CodecLimits& limits)
+                 std::shared_ptr<const ClusterEntry> entry)
     : loop_(loop),
       entry_(std::move(entry)),
-      context_{loop,           network, entry_->stats->Shard(worker), *entry_->breaker,
-               entry_->config, limits},
+      context_{loop, network, entry_->stats->Shard(worker), *entry_->breaker, entry_->config},
       balancer_(NewLoadBalancer(*entry_->config, loop.random())),
       uneject_(loop.timers(), [this] { Rebalance(); }),
       sweep_(loop.timers(), [this] { Sweep(); }) {
@@ -197,7 +196,7 @@ std::shared_ptr<Cluster> Clusters::Find(absl::string_view name) {
   if (const auto found = used_.find(name); found != used_.end()) return found->second;
   const auto known = table_->find(name);
   if (known == table_->end()) return nullptr;
-  auto cluster = std::make_shared<Cluster>(loop_, network_, worker_, known->second, limits_);
+  auto cluster = std::make_shared<Cluster>(loop_, network_, worker_, known->second);
   used_.emplace(std::string(name), cluster);
   return cluster;
 }

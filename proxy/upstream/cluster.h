@@ -31,7 +31,7 @@ using ClusterTable = absl::flat_hash_map<std::string, std::shared_ptr<const Clus
 class Cluster {
  public:
   Cluster(EventLoop& loop, Network& network, size_t worker,
-          std::shared_ptr<const ClusterEntry> entry, const CodecLimits& limits);
+          std::shared_ptr<const ClusterEntry> entry);
   ~Cluster();
 
   // The host of the next request; null if none is healthy. `wanted`: where the request was going
@@ -73,8 +73,8 @@ class Cluster {
 // All clusters of one worker.
 class Clusters {
  public:
-  Clusters(EventLoop& loop, Network& network, size_t worker, const CodecLimits& limits)
-      : loop_(loop), network_(network), worker_(worker), limits_(limits) {}
+  Clusters(EventLoop& loop, Network& network, size_t worker)
+      : loop_(loop), network_(network), worker_(worker) {}
 
   // Takes the newest table: clusters in use are updated, vanished ones drained.
   void Adopt(std::shared_ptr<const ClusterTable> table);
@@ -87,7 +87,6 @@ class Clusters {
   EventLoop& loop_;
   Network& network_;
   const size_t worker_;
-  const CodecLimits limits_;
   std::shared_ptr<const ClusterTable> table_ = std::make_shared<ClusterTable>();
   absl::flat_hash_map<std::string, std::shared_ptr<Cluster>> used_;
   std::vector<std::shared_ptr<Cluster>> leaving_;

@@ -11,6 +11,7 @@
 #include <absl/time/time.h>
 
 #include "common/config_from.h"
+#include "proxy/codec/codec.h"
 #include "proxy/net/address.h"
 #include "proxy/tls/context.h"
 
@@ -68,12 +69,14 @@ struct ClusterConfig {
   CircuitLimits limits;
   std::optional<OutlierConfig> outlier;
   bool http2 = false;
+  Http2Limits codec;
   bool match_downstream_protocol = false;  // use_downstream_protocol_config
   absl::Duration idle_timeout = absl::Hours(1);
-  uint32_t requests_per_connection_max = 0;  // 0: no bound.
-  std::vector<TransportChoice> transports;   // The first that fits an endpoint; then `tls`.
-  std::shared_ptr<const TlsSlot> tls;        // Null: plain bytes.
-  std::string eds_name;                      // kEds
+  uint32_t requests_per_connection_max = 0;                       // 0: no bound.
+  absl::Duration connection_duration_max = absl::ZeroDuration();  // Zero: no bound.
+  std::vector<TransportChoice> transports;  // The first that fits an endpoint; then `tls`.
+  std::shared_ptr<const TlsSlot> tls;       // Null: plain bytes.
+  std::string eds_name;                     // kEds
   pinnace::ConfigFrom eds_from;
   absl::Duration dns_refresh = absl::Seconds(5);
   EndpointList endpoints;  // kStatic: as they are. kStrictDns: to be resolved.

@@ -45,9 +45,15 @@ void Pool::Ask(StreamWaiter& waiter) {
   context_.stats[kUpstreamRqPendingActive].Add();
   waiter.waiting_in_ = this;
   waiters_.push_back(&waiter);
-  // One connection on its way serves one HTTP/1.1 stream, but many of HTTP/2.
-  const size_t on_their_way = http2_ && connecting_ > 0 ? waiters_.size() : connecting_;
-  if (waiters_.size() > on_their_way) Connect();
+  if (waiters_.size() > OnTheirWay()) Connect();
+}
+
+// One connection serves one HTTP/1.1 stream, but many of HTTP/2.
+size_t Pool::OnTheirWay() const {
+  if (!http2_) return connecting_;
+  const Http2Limits& limits = context_.config->codec;
+  return connecting_ * std::min({limits.concurrent_streams_max, limits.streams_before_settings_max,
+                                 peer_streams_max_});
 }
 
 void Pool::Cancel(StreamWaiter& waiter) {
@@ -104,11 +110,13 @@ void Pool::OnStreamDone(PooledConnection& connection) {
 void Pool::Serve() {
   while (!waiters_.empty()) {
     PooledConnection* open = FindOpen();
-    if (open == nullptr) return;
+    if (open == nullptr) break;
     StreamWaiter& waiter = *waiters_.front();
     Cancel(waiter);
     open->Lend(waiter);
   }
+  // Streams have run out: the peer allows fewer than were waiting for its first connection.
+  if (http2_ && waiters_.size() > OnTheirWay() && !draining_) Connect();
 }
 
 void Pool::FailWaiters(PoolFailure failure, absl::string_view why) {

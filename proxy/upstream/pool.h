@@ -21,7 +21,6 @@ struct PoolContext {
   Cell* stats;  // ClusterStat cells of this worker.
   Breaker& breaker;
   std::shared_ptr<const ClusterConfig> config;
-  CodecLimits codec_limits;
 };
 
 enum class PoolFailure : uint8_t { kOverflow, kConnectFailed, kConnectTimeout };
@@ -74,6 +73,8 @@ class Pool {
   void OnStreamDone(PooledConnection& connection);
   void OnGone(PooledConnection& connection, CloseReason reason, absl::string_view why);
   PooledConnection* FindOpen();
+  // How many waiters the connections that are being opened will serve at once.
+  size_t OnTheirWay() const;
 
   PoolContext& context_;
   Host& host_;
@@ -83,6 +84,7 @@ class Pool {
   std::vector<PooledConnection*> idle_;  // HTTP/1.1: the last one is the warmest.
   std::list<StreamWaiter*> waiters_;     // Oldest first.
   size_t connecting_ = 0;
+  uint32_t peer_streams_max_ = UINT32_MAX;  // HTTP/2: what the host said last.
 };
 
 }  // namespace proxy

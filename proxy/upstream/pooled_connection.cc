@@ -1,6 +1,7 @@
 // One upstream connection's life: opened, lent, idle, closed.
 #include "proxy/upstream/pooled_connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proxy/upstream/host.h"
@@ -20,8 +21,19 @@ void PooledConnection::OnConnected() {
   const absl::string_view alpn = connection_->transport().alpn();
   const bool http2 = alpn.empty() ? pool_.http2_ : (alpn == "h2" || alpn == "pinnace-h2");
   context.stats[http2 ? kUpstreamCxHttp2Total : kUpstreamCxHttp1Total].Add();
-  codec_ = http2 ? NewHttp2ClientCodec(context.loop, *connection_, *this, context.codec_limits)
-                 : NewHttp1ClientCodec(*connection_, *this, context.codec_limits);
+  Http2Limits limits = context.config->codec;
+  limits.streams_before_settings_max =
+      std::min(limits.streams_before_settings_max, pool_.peer_streams_max_);
+  codec_ = http2 ? NewHttp2ClientCodec(context.loop, *connection_, *this, limits,
+                                       context.stats + kClusterHttp2)
+                 : NewHttp1ClientCodec(*connection_, *this, context.config->codec);
+  if (context.config->connection_duration_max > absl::ZeroDuration()) {
+    lifetime_.emplace(context.loop.timers(), [this] {
+      pool_.context_.stats[kUpstreamCxMaxDuration].Add();
+      Leave();
+    });
+    lifetime_->Arm(context.config->connection_duration_max);
+  }
   pool_.OnConnected(*this);
 }
 
@@ -29,7 +41,10 @@ void PooledConnection::Lend(StreamWaiter& waiter) {
   idle_timer_.Cancel();
   ++requests_;
   const uint32_t most = pool_.context_.config->requests_per_connection_max;
-  if (most != 0 && requests_ >= most) leaving_ = true;
+  if (most != 0 && requests_ >= most) {
+    if (!leaving_) pool_.context_.stats[kUpstreamCxMaxRequests].Add();
+    leaving_ = true;
+  }
   waiter.OnStreamReady(*codec_, *connection_, requests_ > 1);
 }
 
@@ -42,6 +57,7 @@ void PooledConnection::OnEof() { codec_->OnEof(); }
 
 void PooledConnection::OnClosed(CloseReason reason) {
   idle_timer_.Cancel();
+  if (lifetime_) lifetime_->Cancel();
   leaving_ = true;
   if (codec_ != nullptr) {
     if (codec_->active_streams() > 0) pool_.context_.stats[kUpstreamCxDestroyWithActiveRq].Add();
@@ -68,6 +84,9 @@ void PooledConnection::OnCodecClose(bool, const char*) {
   connection_->CloseAfterFlush();
 }
 
-void PooledConnection::OnCapacityChange() { pool_.OnStreamDone(*this); }
+void PooledConnection::OnCapacityChange() {
+  if (const uint32_t most = codec_->peer_streams_max(); most > 0) pool_.peer_streams_max_ = most;
+  pool_.OnStreamDone(*this);
+}
 
 }  // namespace proxy

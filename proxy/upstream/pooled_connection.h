@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "proxy/codec/codec.h"
@@ -37,6 +38,7 @@ class PooledConnection final : public ConnectionEvents, public ClientCodecEvents
  private:
   Pool& pool_;
   Timer idle_timer_;
+  std::optional<Timer> lifetime_;  // Only where its length is bounded.
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<ClientCodec> codec_;
   uint64_t requests_ = 0;

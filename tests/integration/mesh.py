@@ -5,11 +5,13 @@ import os
 import socket
 import socketserver
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 
 BIN = os.environ["PINNACE_BIN"]
+GO_TOOLS = os.path.join(os.environ["PINNACE_SOURCE"], "build", "go")
 TYPES = "type.googleapis.com/envoy.extensions"
 HCM = TYPES + ".filters.network.http_connection_manager.v3.HttpConnectionManager"
 
@@ -77,11 +79,21 @@ class Origin:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def read_body(self):
+                if self.headers.get("transfer-encoding") != "chunked":
+                    return self.rfile.read(int(self.headers.get("content-length", 0)))
+                body = b""
+                while size := int(self.rfile.readline() or b"0", 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                while self.rfile.readline().strip():
+                    pass
+                return body
+
             def do_GET(self):
                 if gate is not None:
                     gate.wait(20)
-                length = int(self.headers.get("content-length", 0))
-                body = self.rfile.read(length) if length else self.path.encode()
+                body = self.read_body() or self.path.encode()
                 self.send_response(200)
                 self.send_header("content-length", str(len(body)))
                 self.send_header("x-seen-id", self.headers.get("x-request-id", ""))
@@ -130,6 +142,14 @@ def cluster(name, port, **more):
                 {"endpoint": {"address": address("127.0.0.1", port)}}]}]}, **more}
 
 
+def needs(*programs):
+    """Ends the test as skipped if one of the Go programs that tools/test builds is not there."""
+    for program in programs:
+        if not os.path.exists(os.path.join(GO_TOOLS, program)):
+            print(f"SKIPPED: {program} is not built: tools/test builds it where there is Go 1.24 or newer")
+            sys.exit(77)
+
+
 def http_filter(name, config=None, message=None, **more):
     """An entry of http_filters: "fault", {...}; `message` where it is not the name in CamelCase."""
     message = message or "".join(part.capitalize() for part in name.split("_"))
@@ -159,6 +179,13 @@ def tcp_listener(name, target, **chain):
         {"filters": [{"name": "tcp", "typed_config": {
             "@type": TYPES + ".filters.network.tcp_proxy.v3.TcpProxy", "stat_prefix": name,
             "cluster": target}}], **chain}]}
+
+
+def http2(**options):
+    """A cluster's settings for HTTP/2 with these Http2ProtocolOptions."""
+    return {"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": TYPES + ".upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": options}}}}
 
 
 def tls(kind, certs, name, **more):

@@ -107,7 +107,7 @@ TEST_CASE("http2: a paused reader stops its own stream at the window, not the ot
   link.Run();
   CHECK(quick.body.size() == body.size());
   CHECK(quick.ended);
-  CHECK(slow.body.size() == CodecLimits().stream_window_bytes);
+  CHECK(slow.body.size() == Http2Limits().stream_window_bytes);
   CHECK_FALSE(slow.ended);
   slow.sender->ResumeReading();
   link.Run();

@@ -1,67 +1,10 @@
 // Ends before their time: resets, GOAWAY, limits, floods and broken frames.
 #include <catch2/catch.hpp>
 
-#include "tests/testing/proxy/linked_codecs.h"
+#include "tests/testing/proxy/raw_http2.h"
 
 namespace proxy {
 namespace {
-
-std::string Frame(int type, int flags, int stream, absl::string_view payload) {
-  std::string out;
-  const size_t size = payload.size();
-  for (const size_t byte : {size >> 16, size >> 8, size}) out.push_back(static_cast<char>(byte));
-  out.push_back(static_cast<char>(type));
-  out.push_back(static_cast<char>(flags));
-  for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<char>(stream >> shift));
-  out.append(payload.data(), size);
-  return out;
-}
-
-// A literal field without indexing, with a new name (RFC 7541 §6.2.2); short texts only.
-std::string Field(absl::string_view name, absl::string_view value) {
-  std::string out(1, '\0');
-  out.push_back(static_cast<char>(name.size()));
-  out.append(name.data(), name.size());
-  out.push_back(static_cast<char>(value.size()));
-  out.append(value.data(), value.size());
-  return out;
-}
-
-std::string GetFields(absl::string_view path = "/") {
-  return Field(":method", "GET") + Field(":scheme", "http") + Field(":path", path) +
-         Field(":authority", "svc");
-}
-
-// A server that is told bytes.
-struct RawServer {
-  explicit RawServer(const CodecLimits& limits = {})
-      : loop(NewLibeventPoller(), clock, 1),
-        codec(NewHttp2ServerCodec(loop, sink, log, limits, false)) {
-    Feed("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(4, 0, 0, ""));
-    sink.Take();
-  }
-  ~RawServer() { codec->OnConnectionClosed(ResetReason::kConnectionClosed); }
-  void Feed(absl::string_view bytes) {
-    codec->OnData(bytes);
-    loop.RunOnce(absl::ZeroDuration());
-  }
-  // The last four payload bytes of an RST_STREAM or the code of a GOAWAY among what was written.
-  bool Wrote(int type, int code) const {
-    for (size_t at = 0; at + 9 <= sink.bytes.size();) {
-      const auto* b = reinterpret_cast<const uint8_t*>(sink.bytes.data() + at);
-      const size_t size = b[0] << 16 | b[1] << 8 | b[2];
-      if (b[3] == type && b[9 + (type == 7 ? 7 : 3)] == code) return true;
-      at += 9 + size;
-    }
-    return false;
-  }
-
-  pinnace::FakeClock clock;
-  EventLoop loop;
-  MemorySink sink;
-  ServerLog log;
-  std::unique_ptr<ServerCodec> codec;
-};
 
 TEST_CASE("http2: resets reach the other side with their reason") {
   LinkedHttp2 link;
@@ -86,7 +29,7 @@ TEST_CASE("http2: resets reach the other side with their reason") {
 }
 
 TEST_CASE("http2: the peer's stream limit bounds CanOpen") {
-  CodecLimits limits;
+  Http2Limits limits;
   limits.concurrent_streams_max = 2;
   LinkedHttp2 link(limits);
   ResponseLog answers[2];
@@ -146,7 +89,8 @@ TEST_CASE("http2: streams above a GOAWAY's last id are refused") {
   EventLoop loop(NewLibeventPoller(), clock, 1);
   MemorySink sink;
   ClientLog log;
-  auto client = NewHttp2ClientCodec(loop, sink, log, {});
+  Cell stats[kHttp2StatCount];
+  auto client = NewHttp2ClientCodec(loop, sink, log, {}, stats);
   ResponseLog answers[2];
   for (auto& answer : answers) {
     RequestHead head;
@@ -184,7 +128,7 @@ TEST_CASE("http2: the peer's end of input cuts incomplete requests short, whole 
 }
 
 TEST_CASE("http2: heads over the limits are answered 431") {
-  CodecLimits limits;
+  Http2Limits limits;
   limits.header_count_max = 10;
   LinkedHttp2 link(limits);
   ResponseLog answer;
@@ -246,26 +190,12 @@ TEST_CASE("http2: a wrong preface is a protocol error") {
   EventLoop loop(NewLibeventPoller(), clock, 1);
   MemorySink sink;
   ServerLog log;
-  auto codec = NewHttp2ServerCodec(loop, sink, log, {}, false);
+  Cell stats[kHttp2StatCount];
+  auto codec = NewHttp2ServerCodec(loop, sink, log, {}, stats, false);
   codec->OnData("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
   loop.RunOnce(absl::ZeroDuration());
   CHECK(log.closes == 1);
   CHECK(log.error);
-}
-
-TEST_CASE("http2: rapid resets and empty frames end in ENHANCE_YOUR_CALM") {
-  RawServer resets;
-  for (int id = 1; id < 2 * 1200 && resets.log.closes == 0; id += 2) {
-    resets.Feed(Frame(1, 5, id, GetFields()) + Frame(3, 0, id, absl::string_view("\0\0\0\x8", 4)));
-  }
-  CHECK(resets.log.error);
-  CHECK(resets.Wrote(7, 11));
-  RawServer empties;
-  empties.Feed(Frame(1, 4, 1, GetFields()));
-  for (int i = 0; i < 1200; ++i) empties.Feed(Frame(0, 0, 1, ""));
-  CHECK(empties.log.error);
-  CHECK(empties.Wrote(7, 11));
-  CHECK(empties.log.streams.at(0)->reset.has_value());
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "proxy/codec/codec.h"
 #include "proxy/event/event_loop.h"
+#include "proxy/stats/names.h"
 
 namespace proxy {
 
@@ -113,10 +114,10 @@ class ClientLog final : public ClientCodecEvents {
 // An HTTP/2 client and server on one loop.
 class LinkedHttp2 {
  public:
-  explicit LinkedHttp2(const CodecLimits& limits = {})
+  explicit LinkedHttp2(const Http2Limits& limits = {})
       : loop(NewLibeventPoller(), clock, 1),
-        server(NewHttp2ServerCodec(loop, server_sink, server_log, limits, false)),
-        client(NewHttp2ClientCodec(loop, client_sink, client_log, limits)) {
+        server(NewHttp2ServerCodec(loop, server_sink, server_log, limits, server_stats, false)),
+        client(NewHttp2ClientCodec(loop, client_sink, client_log, limits, client_stats)) {
     Run();
   }
   void Turn() { loop.RunOnce(absl::ZeroDuration()); }
@@ -146,6 +147,8 @@ class LinkedHttp2 {
   MemorySink client_sink;
   ServerLog server_log;
   ClientLog client_log;
+  Cell server_stats[kHttp2StatCount];
+  Cell client_stats[kHttp2StatCount];
   std::unique_ptr<ServerCodec> server;
   std::unique_ptr<ClientCodec> client;
 };
