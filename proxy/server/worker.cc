@@ -9,8 +9,9 @@
 
 namespace proxy {
 
-Worker::Worker(size_t index, Network& network, pinnace::Clock& clock, StatsRegistry& stats)
-    : loop_(NewLibeventPoller(), clock, pinnace::EntropySeed()),
+Worker::Worker(size_t index, Network& network, pinnace::Clock& clock, StatsRegistry& stats,
+               LoopSource source)
+    : loop_(std::move(source.poller), clock, source.seed),
       network_(network),
       index_(index),
       clusters_(loop_, network, index),

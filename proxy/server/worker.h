@@ -17,9 +17,16 @@
 
 namespace proxy {
 
+// What a worker's loop runs on: the kernel's readiness and chance, or a simulation's.
+struct LoopSource {
+  std::unique_ptr<Poller> poller = NewLibeventPoller();
+  uint64_t seed = pinnace::EntropySeed();
+};
+
 class Worker final : public ConnectionSink, public DownstreamOwner {
  public:
-  Worker(size_t index, Network& network, pinnace::Clock& clock, StatsRegistry& stats);
+  Worker(size_t index, Network& network, pinnace::Clock& clock, StatsRegistry& stats,
+         LoopSource source = {});
   ~Worker() override;
 
   EventLoop& loop() { return loop_; }

@@ -38,6 +38,7 @@ class Workload:
 
     def __init__(self, name, ip, account, ports=(), strict=True):
         self.name, self.ip, self.account, self.ports, self.strict = name, ip, account, ports, strict
+        self.envoy = None  # (program, api_type): an Envoy without identity, on plaintext xDS, is its sidecar.
         self.namespace = f"pinnace-{os.getpid()}-{name}"
 
 
@@ -150,10 +151,18 @@ class Mesh:
         if os.path.exists(ports):
             os.remove(ports)
         self.control = self._spawn(self.fabric, "control.log", [
-            self._tool("pinnace-control"), "--config", self.policies, "--state", self.state, "--xds-tls-address",
+            self._tool("pinnace-control"), "--config", self.policies, "--state", self.state,
+            *(["--xds-address", "0.0.0.0:15010"] if any(w.envoy for w in self.workloads) else []), "--xds-tls-address",
             self.CONTROL_IP + ":15012", "--ip-san", self.CONTROL_IP, "--access-log", "/dev/stdout",
             "--ports-file", ports])
         wait_for(lambda: os.path.exists(ports))
+
+    def _inject_envoy(self, workload, path):
+        bootstrap = json.loads(self.ctl("inject", "--namespace", "shop", "--service-account", workload.account, "--pod",
+                                        workload.name, "--ip", workload.ip, "--control", self.CONTROL_IP + ":15010"))
+        bootstrap["dynamic_resources"]["ads_config"]["api_type"] = workload.envoy[1]
+        with open(path, "w") as file:
+            json.dump(bootstrap, file)
 
     def _inject(self, workload, path):
         token = self._path(workload, "token")
@@ -204,13 +213,17 @@ class Mesh:
 
     def _sidecar(self, workload):
         path = self._path(workload, "bootstrap.json")
-        if self.policies:
+        command = [self.binary, "-c", path]
+        if workload.envoy:
+            self._inject_envoy(workload, path)
+            command = [workload.envoy[0], "-c", path, "--concurrency", "1", "--disable-hot-restart", "-l", "warning"]
+        elif self.policies:
             self._inject(workload, path)
         else:
             with open(path, "w") as file:
                 json.dump(self._bootstrap(workload), file, indent=1)
         # Its access log is its standard output.
-        self._spawn(workload.namespace, f"{workload.name}.access.log", [self.binary, "-c", path], uid=UID)
+        self._spawn(workload.namespace, f"{workload.name}.access.log", command, uid=UID)
         wait_for(lambda: "LIVE" in subprocess.run(
             ["ip", "netns", "exec", workload.namespace, "curl", "-s", "http://127.0.0.1:15000/ready"],
             capture_output=True, text=True).stdout)
