@@ -29,18 +29,21 @@ def refuse_unless_root():
 class Interception(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.web = Workload("web", "10.77.1.11", "web", [(8080, True), (9000, False)])
+        cls.web = Workload("web", "10.77.1.11", "web", [(8080, True), (8443, False), (9000, False)])
         cls.open = Workload("open", "10.77.1.12", "open", [(8080, True)], strict=False)
         cls.shell = Workload("shell", "10.77.1.10", "shell")
         cls.mesh = Mesh(BIN, [cls.web, cls.open, cls.shell], [
             Service("web", "10.96.0.10", 80, [(cls.web, 8080, 1)]),
-            Service("banner", "10.96.0.11", 9000, [(cls.web, 9000, 1)], http=False)])
+            Service("banner", "10.96.0.11", 9000, [(cls.web, 9000, 1)], http=False),
+            Service("secure", "10.96.0.12", 8443, [(cls.web, 8443, 1)], http=False)])
         cls.mesh.__enter__()
         cls.addClassCleanup(cls.mesh.__exit__)
         for workload in (cls.web, cls.open):
             cls.mesh.start(workload, "/usr/bin/python3", "-m", "http.server", "8080", "--bind", workload.ip,
                            cwd=cls.mesh.dir)
         cls.mesh.start(cls.web, "/usr/bin/python3", "-c", SERVER_FIRST.format(ip=cls.web.ip))
+        cls.mesh.start(cls.web, "openssl", "s_server", "-www", "-accept", cls.web.ip + ":8443", "-cert", "web.pem",
+                       "-key", "web.key", cwd=cls.mesh.dir)
         wait_for(lambda: cls.mesh.curl(cls.shell, "http://10.96.0.10/ca.pem")[1] == 200)
 
     def test_http_to_a_virtual_address_crosses_as_mtls(self):
@@ -60,6 +63,15 @@ class Interception(unittest.TestCase):
         # The mTLS handshake lets the sidecars know each other before the banner.
         wait_for(lambda: "banner" in self.mesh.run(self.shell.namespace, "/usr/bin/python3", "-c", READ_ALL,
                                                    "10.96.0.11", "9000").stdout)
+
+    def test_an_applications_own_tls_passes_untouched_inside_the_meshs(self):
+        before = len(self.mesh.records(self.web))
+        secure = "https://10.96.0.12:8443/"
+        _, status, body = wait_for(lambda: (got := self.mesh.curl(self.shell, secure, "-k"))[1] == 200 and got)
+        self.assertIn("TLSv1.3", body)
+        record = wait_for(lambda: self.mesh.records(self.web)[before:])[0]
+        self.assertEqual((record["direction"], record["caller"], record["method"]),
+                         ("inbound", "spiffe://cluster.local/ns/shop/sa/shell", None))
 
     def test_plaintext_is_refused_by_a_strict_workload(self):
         before = self.mesh.stat(self.web, "listener.0.0.0.0_15006.no_filter_chain_match")
