@@ -1,5 +1,6 @@
 // The verbs that need no control plane: validate and token create.
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -61,6 +62,12 @@ int RunTokenCreate(const Arguments& arguments) {
   const std::string state = arguments.Get("state");
   if (state.empty()) {
     return Complain("token create: --state DIR (that of pinnace-control) is missing", 2);
+  }
+  // A key made here would be one that no control plane has.
+  if (!std::filesystem::exists(state + "/token.key")) {
+    return Complain(
+        absl::StrCat("token create: ", state,
+                     " holds no token.key: pinnace-control makes it on its first start"));
   }
   absl::Duration life;
   if (!absl::ParseDuration(arguments.Get("ttl", "24h"), &life) || life <= absl::ZeroDuration() ||

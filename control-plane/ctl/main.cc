@@ -1,5 +1,8 @@
 // pinnacectl: asks and prepares, verb by verb.
+#include <algorithm>
 #include <cstdio>
+
+#include <absl/strings/str_cat.h>
 
 #include "common/version.h"
 #include "control-plane/ctl/commands.h"
@@ -43,6 +46,7 @@ struct Verb {
   std::vector<std::string> words;
   std::vector<std::string> flags;
   int (*run)(const control::Arguments&);
+  bool takes_words = false;
 };
 
 int PrintVersion(const control::Arguments& arguments) {
@@ -61,8 +65,8 @@ int main(int argc, char** argv) {
   const std::vector<std::string> all(argv + 1, argv + argc);
   const std::vector<Verb> verbs = {
       {{"status"}, {"o", "control"}, &control::RunStatus},
-      {{"config", "dump"}, {"o", "control"}, &control::RunConfigDump},
-      {{"validate"}, {"o"}, &control::RunValidate},
+      {{"config", "dump"}, {"o", "control"}, &control::RunConfigDump, true},
+      {{"validate"}, {"o"}, &control::RunValidate, true},
       {{"inject"},
        {"o", "namespace", "service-account", "pod", "ip", "control", "root", "token-file",
         "trust-domain", "label", "admin-port", "out"},
@@ -73,10 +77,12 @@ int main(int argc, char** argv) {
       {{"version"}, {"o"}, &PrintVersion},
       {{"completion", "bash"}, {"o"}, &PrintCompletion},
   };
-  if (!all.empty() && (all[0] == "--help" || all[0] == "-h" || all[0] == "help")) {
+  const auto asks_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
+  if (std::any_of(all.begin(), all.end(), asks_help) || (!all.empty() && all[0] == "help")) {
     std::fputs(kHelp, stdout);
     return 0;
   }
+  if (!all.empty() && all[0] == "--version") return PrintVersion(control::Arguments());
   for (const Verb& verb : verbs) {
     if (all.size() < verb.words.size()) continue;
     const std::vector<std::string> head(all.begin(), all.begin() + verb.words.size());
@@ -84,6 +90,9 @@ int main(int argc, char** argv) {
     const auto arguments = control::ParseArguments(
         std::vector<std::string>(all.begin() + verb.words.size(), all.end()), verb.flags);
     if (!arguments.ok()) return control::Complain(arguments.status().message(), 2);
+    if (!verb.takes_words && !arguments->words.empty()) {
+      return control::Complain(absl::StrCat("unknown argument: ", arguments->words[0]), 2);
+    }
     return verb.run(*arguments);
   }
   std::fputs(kHelp, stderr);

@@ -87,8 +87,19 @@ class ControlTest(unittest.TestCase):
         self.assertEqual(out["static_resources"]["clusters"][0]["type"], "STRICT_DNS")
         self.assertEqual(out["bootstrap_extensions"][0]["typed_config"]["token_file"], "/t")
 
+    def test_a_token_is_only_made_with_a_key_that_the_control_plane_has(self):
+        elsewhere = os.path.join(self.path, "elsewhere")
+        self.ctl("token", "create", "--state", elsewhere, code=1)
+        self.assertFalse(os.path.exists(elsewhere))
+
+    def test_help_is_there_at_every_verb(self):
+        for verb in (["--help"], ["status", "--help"], ["config", "dump", "-h"], ["inject", "--help"]):
+            self.assertIn("token create --state DIR", self.ctl(*verb))
+        self.assertIn("pinnacectl ", self.ctl("--version"))
+
     def test_wrong_usage_is_status_2(self):
         self.ctl("inject", code=2)
+        self.ctl("status", "surplus", code=2)
         self.ctl("nonsense", code=2)
 
 
