@@ -4,40 +4,44 @@
 #include <absl/strings/str_cat.h>
 
 namespace control {
-namespace {
 
-DeltaStream::Response ToProto(StreamResponse response) {
-  DeltaStream::Response proto;
+DeltaStream::Response DeltaStream::Head(const StreamResponse& response) {
+  Response proto;
   proto.set_type_url(response.type_url);
-  proto.set_nonce(std::move(response.nonce));
-  proto.set_system_version_info(std::move(response.version));
+  proto.set_nonce(response.nonce);
+  proto.set_system_version_info(response.version);
+  proto.mutable_control_plane()->set_identifier(kControlPlane);
+  for (const std::string& name : response.removed) proto.add_removed_resources(name);
+  for (const std::string& name : response.not_found) {
+    auto* error = proto.add_resource_errors();
+    error->mutable_error_detail()->set_code(5);  // google.rpc.Code.NOT_FOUND
+    error->mutable_error_detail()->set_message(
+        absl::StrCat("no ", response.type_url, " named \"", name, "\" for this node"));
+    error->mutable_resource_name()->set_name(name);
+  }
+  return proto;
+}
+
+DeltaStream::Response DeltaStream::ToProto(const StreamResponse& response) {
+  Response proto = Head(response);
   for (const ResourcePtr& resource : response.resources) {
     auto* out = proto.add_resources();
     out->set_name(resource->name);
     out->set_version(resource->version);
     *out->mutable_resource() = resource->any;
   }
-  for (std::string& name : response.removed) proto.add_removed_resources(std::move(name));
-  for (std::string& name : response.not_found) {
-    auto* error = proto.add_resource_errors();
-    error->mutable_error_detail()->set_code(5);  // google.rpc.Code.NOT_FOUND
-    error->mutable_error_detail()->set_message(
-        absl::StrCat("no ", response.type_url, " named \"", name, "\" for this node"));
-    error->mutable_resource_name()->set_name(std::move(name));
-  }
   return proto;
 }
 
-std::vector<DeltaStream::Response> ToProtos(std::vector<StreamResponse> responses) {
-  std::vector<DeltaStream::Response> protos;
+std::vector<DeltaStream::Response> DeltaStream::ToProtos(
+    const std::vector<StreamResponse>& responses) {
+  std::vector<Response> protos;
   protos.reserve(responses.size());
-  for (StreamResponse& response : responses) protos.push_back(ToProto(std::move(response)));
+  for (const StreamResponse& response : responses) protos.push_back(ToProto(response));
   return protos;
 }
 
-}  // namespace
-
-std::vector<DeltaStream::Response> DeltaStream::OnRequest(const Request& request) {
+std::vector<StreamResponse> DeltaStream::Handle(const Request& request) {
   StreamRequest common;
   common.type_url = request.type_url();
   common.subscribe.assign(request.resource_names_subscribe().begin(),
@@ -55,13 +59,7 @@ std::vector<DeltaStream::Response> DeltaStream::OnRequest(const Request& request
   }
   // A first request without names means everything, for the types that have always had that.
   if (first && listens && common.subscribe.empty()) common.subscribe.push_back("*");
-  return ToProtos(state_.OnRequest(common));
+  return state_.OnRequest(common);
 }
-
-std::vector<DeltaStream::Response> DeltaStream::OnSnapshot(SnapshotPtr snapshot) {
-  return ToProtos(state_.OnSnapshot(std::move(snapshot)));
-}
-
-std::vector<DeltaStream::Response> DeltaStream::OnTick() { return ToProtos(state_.OnTick()); }
 
 }  // namespace control

@@ -53,6 +53,12 @@ const Subscription* StreamState::Find(const std::string& type_url) const {
   return it == types_.end() ? nullptr : &it->second.subscription;
 }
 
+const std::string& StreamState::LastNonce(const std::string& type_url) const {
+  static const std::string kNone;
+  const auto it = types_.find(type_url);
+  return it == types_.end() ? kNone : it->second.last_nonce;
+}
+
 std::vector<StreamResponse> StreamState::OnRequest(const StreamRequest& request) {
   Responses out;
   if (!types_.contains(request.type_url) && types_.size() >= kTypesMax) return out;
@@ -62,6 +68,7 @@ std::vector<StreamResponse> StreamState::OnRequest(const StreamRequest& request)
   // NACK semantics summary").
   for (const std::string& name : request.unsubscribe) type.subscription.Unsubscribe(name);
   for (const std::string& name : request.subscribe) type.subscription.Subscribe(name);
+  if (names_ != nullptr) type.subscription.Compact(*names_);
   for (const auto& [name, version] : request.known) {
     if (request.type_url == kEndpointType && warming_.contains(name)) continue;
     type.subscription.SetKnown(name, version);
@@ -88,7 +95,7 @@ void StreamState::Answer(const StreamRequest& request, Type& type, Responses& ou
     NoteReferences(type_url, type.subscription, change.upserts);
   } else if (!request.known.empty()) {
     for (const ResourcePtr& resource : change.upserts) {
-      for (const Reference& need : current_->ReferencesOf(type_url, resource->name)) {
+      for (const Reference& need : current_->OfType(type_url).ReferencesOf(resource->name)) {
         warming_.insert(need.name);
       }
     }
@@ -188,7 +195,7 @@ bool StreamState::AwaitsSubscription(const std::string& type_url) const {
   for (const auto& [name, version] : pushed->second) {
     // A user that was rejected asks for nothing.
     if (!users->Has(name, version)) continue;
-    for (const Reference& need : current_->ReferencesOf(referrer, name)) {
+    for (const Reference& need : current_->OfType(referrer).ReferencesOf(name)) {
       if (need.type_url == type_url && (used == nullptr || !used->Wants(need.name))) return true;
     }
   }
@@ -200,7 +207,7 @@ void StreamState::SendStage(Responses& out) {
   const auto it = types_.find(stage.type_url);
   if (it == types_.end()) return;
   Subscription& subscription = it->second.subscription;
-  const ResourceMap& wanted = current_->OfType(stage.type_url);
+  const TypeTable& wanted = current_->OfType(stage.type_url);
   if (stage.removals && KeepsUsers(stage)) return;
   TakeKnownVersion(stage.type_url, it->second);
   Change change = stage.removals ? subscription.Removals(wanted) : subscription.TakeUpserts(wanted);
@@ -225,7 +232,7 @@ void StreamState::HoldBack(const std::string& type_url, Change& change) const {
   if (clusters == nullptr || !clusters->HoldsRejected()) return;
   if (type_url != kListenerType && type_url != kRouteType) return;
   std::erase_if(change.upserts, [&](const ResourcePtr& resource) {
-    for (const Reference& need : current_->ReferencesOf(type_url, resource->name)) {
+    for (const Reference& need : current_->OfType(type_url).ReferencesOf(resource->name)) {
       if (need.type_url == kClusterType && clusters->Lacks(need.name)) return true;
     }
     return false;
@@ -240,7 +247,7 @@ void StreamState::NoteReferences(const std::string& type_url, const Subscription
     if (ReferrerOf(kEndpointType) == type_url || ReferrerOf(kRouteType) == type_url) {
       pushed_[type_url][resource->name] = resource->version;
     }
-    for (const Reference& need : current_->ReferencesOf(type_url, resource->name)) {
+    for (const Reference& need : current_->OfType(type_url).ReferencesOf(resource->name)) {
       // A changed cluster waits for endpoints anew, even for those that the client has ("warming"),
       // so they follow even if they are unchanged.
       const auto used = types_.find(need.type_url);
@@ -255,7 +262,7 @@ void StreamState::Send(const std::string& type_url, Type& type, Change change, b
                        Responses& out) {
   if (!change.Worth()) return;
   if (variant_ == Variant::kSotw && IsFullSetType(type_url)) {
-    const ResourceMap& wanted = current_->OfType(type_url);
+    const TypeTable& wanted = current_->OfType(type_url);
     std::vector<ResourcePtr> all = type.subscription.FullSet(wanted, keep_gone);
     type.subscription.AddRefused(wanted, change);
     SendPart(type_url, type, change, std::move(all), out);
@@ -286,9 +293,9 @@ void StreamState::SendPart(const std::string& type_url, Type& type, const Change
   response.version = current_->VersionOf(type_url, kNoVersion);
   if (variant_ == Variant::kSotw && IsFullSetType(type_url)) {
     // A set that still holds what goes is not the snapshot's.
-    const ResourceMap& wanted = current_->OfType(type_url);
+    const TypeTable& wanted = current_->OfType(type_url);
     const auto gone = std::count_if(resources.begin(), resources.end(), [&](const auto& resource) {
-      return !wanted.contains(resource->name);
+      return !wanted.Contains(resource->name);
     });
     if (gone > 0) absl::StrAppend(&response.version, "+", gone);
   }
@@ -296,8 +303,12 @@ void StreamState::SendPart(const std::string& type_url, Type& type, const Change
   response.removed = part.removed;
   response.not_found = part.not_found;
   type.subscription.Sent(response.nonce, part);
+  type.last_nonce = response.nonce;
   type.status.sent_version = response.version;
   type.nonce_versions[response.nonce] = response.version;
+  if (type.nonce_versions.size() > kInFlightMax) {
+    type.nonce_versions.erase(type.nonce_versions.begin());
+  }
   out.push_back(std::move(response));
 }
 

@@ -26,6 +26,9 @@ inline constexpr size_t kResponseBytesMax = 1'000'000;
 // Resource types one stream may name. Requests for more are ignored.
 inline constexpr size_t kTypesMax = 32;
 
+// What we call ourselves in responses.
+inline constexpr char kControlPlane[] = "pinnace-control";
+
 // A request of either protocol variant, in common terms.
 struct StreamRequest {
   std::string type_url;
@@ -65,8 +68,10 @@ class StreamState {
  public:
   enum class Variant { kDelta, kSotw };
 
-  // `clock` must outlive this.
-  StreamState(Variant variant, pinnace::Clock& clock) : variant_(variant), clock_(clock) {}
+  // `clock` and `names`, which may be null, must outlive this. Streams that are given the same
+  // `names` share large sets of them.
+  StreamState(Variant variant, pinnace::Clock& clock, NamePool* names)
+      : variant_(variant), clock_(clock), names_(names) {}
 
   // Each returns what to send now, in order.
   std::vector<StreamResponse> OnRequest(const StreamRequest& request);
@@ -74,12 +79,15 @@ class StreamState {
   // To be called a few times a second while Waiting().
   std::vector<StreamResponse> OnTick();
 
+  Variant variant() const { return variant_; }
   bool Waiting() const { return pushing_; }
   // The newest snapshot given; null before the first.
   const SnapshotPtr& newest() const { return pending_ != nullptr ? pending_ : current_; }
   // Null if the client never named the type.
   const Subscription* Find(const std::string& type_url) const;
   std::map<std::string, TypeStatus> Statuses() const;
+  // Of the newest response of the type; empty if there was none.
+  const std::string& LastNonce(const std::string& type_url) const;
   // Rejections since the start.
   uint64_t nacks() const { return nacks_; }
 
@@ -88,7 +96,8 @@ class StreamState {
     Subscription subscription;
     TypeStatus status;
     std::map<std::string, std::string> nonce_versions;  // In flight: nonce -> version.
-    std::string known_version;                          // Brought, and not yet looked at.
+    std::string last_nonce;
+    std::string known_version;  // Brought, and not yet looked at.
   };
   using Responses = std::vector<StreamResponse>;
   // One step of a push: first what is new or changed of a type, and at the end what is gone of it.
@@ -123,6 +132,7 @@ class StreamState {
 
   const Variant variant_;
   pinnace::Clock& clock_;
+  NamePool* const names_;
   SnapshotPtr current_;  // What is in force for answers; pinned while a push is under way.
   SnapshotPtr pending_;  // The newest one that waits for the push to end.
   bool pushing_ = false;

@@ -2,6 +2,7 @@
 #include "control-plane/ads/subscription.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace control {
@@ -9,49 +10,67 @@ namespace {
 
 constexpr char kAbsentMark[] = "-";  // Never a version: versions are hex digits.
 
-const Resource* Find(const ResourceMap& wanted, absl::string_view name) {
-  const auto it = wanted.find(std::string(name));
-  return it == wanted.end() ? nullptr : it->second.get();
-}
-
 }  // namespace
 
-bool Subscription::Holding::Is(const Resource* wanted) const {
+bool Subscription::Holding::Is(const ResourcePtr* wanted) const {
   if (wanted == nullptr) return kind == Kind::kAbsent;
-  return kind == Kind::kPresent && version == wanted->version;
+  return kind == Kind::kPresent && (resource == *wanted || version() == (*wanted)->version);
 }
 
-bool Subscription::Wants(absl::string_view name) const {
-  if (wildcard_) return true;
-  const auto it = entries_.find(std::string(name));
-  return it != entries_.end() && it->second.named;
+Subscription::Holding Subscription::InBase(const std::string& name) const {
+  if (!has_base_ || !Covers(name)) return {};
+  const ResourcePtr* resource = base_.Find(name);
+  if (resource == nullptr) return {Holding::Kind::kAbsent, nullptr, ""};
+  return {Holding::Kind::kPresent, *resource, ""};
 }
 
-std::set<std::string> Subscription::Names() const {
-  std::set<std::string> names;
-  for (const auto& [name, entry] : entries_) {
-    if (entry.named) names.insert(name);
+Subscription::Entry& Subscription::Touch(absl::string_view name) {
+  const auto it = entries_.lower_bound(name);
+  if (it != entries_.end() && it->first == name) return it->second;
+  const std::string key(name);
+  Entry entry;
+  entry.acked = InBase(key);
+  return entries_.emplace_hint(it, key, std::move(entry))->second;
+}
+
+Subscription::Entries::iterator Subscription::Settle(Entries::iterator it) {
+  const Entry& entry = it->second;
+  const bool plain = entry.answer == Answer::kNo && !entry.sent && entry.rejected_group == 0;
+  if (!plain || !has_base_) return std::next(it);
+  if (Covers(it->first) && !entry.acked.Is(base_.Find(it->first))) return std::next(it);
+  return entries_.erase(it);
+}
+
+void Subscription::Adopt(const TypeTable& wanted) {
+  if (has_base_ && base_.Same(wanted)) return;
+  if (has_base_) {
+    for (const std::string& name : wanted.ChangedSince(base_)) {
+      if (Covers(name)) Touch(name);
+    }
   }
-  return names;
+  base_ = wanted;
+  if (std::exchange(has_base_, true)) return;
+  // Nothing was known before: that must not look like holding the base.
+  const auto unknown = [this](const std::string& name) {
+    if (Covers(name)) entries_.try_emplace(name);
+  };
+  wanted.ForEach([&](const std::string& name, const ResourcePtr&) { unknown(name); });
+  for (const std::string& name : named_.Sorted()) unknown(name);
 }
 
 bool Subscription::Subscribe(absl::string_view name) {
   if (name == "*") {
+    if (wildcard_) return true;
     wildcard_ = true;
     answer_wildcard_ = true;
     return true;
   }
-  Entry& entry = entries_[std::string(name)];
-  if (!entry.named) {
-    if (named_count_ >= kSubscribedNamesMax) {
-      ++refused_;
-      if (entry.effective().kind == Holding::Kind::kUnknown) entries_.erase(std::string(name));
-      return false;
-    }
-    entry.named = true;
-    ++named_count_;
+  if (!named_.Contains(name) && named_.size() >= kSubscribedNamesMax) {
+    ++refused_;
+    return false;
   }
-  entry.answer = Answer::kAlways;
+  Touch(name).answer = Answer::kAlways;
+  named_.Insert(name);
   return true;
 }
 
@@ -59,127 +78,162 @@ void Subscription::Unsubscribe(absl::string_view name) {
   if (name == "*") {
     wildcard_ = false;
     answer_wildcard_ = false;
-    std::erase_if(entries_, [](const auto& item) { return !item.second.named; });
+    for (auto it = entries_.begin(); it != entries_.end();) {
+      if (named_.Contains(it->first)) {
+        ++it;
+      } else {
+        SetRejected(it->second, 0);
+        it = entries_.erase(it);
+      }
+    }
     return;
   }
-  const auto it = entries_.find(std::string(name));
-  if (it != entries_.end() && it->second.named) {
-    it->second.named = false;
-    --named_count_;
-  }
   if (wildcard_) {
-    entries_[std::string(name)].answer = Answer::kAlways;
-  } else if (it != entries_.end()) {
-    entries_.erase(it);
+    Touch(name).answer = Answer::kAlways;
+    named_.Erase(name);
+    return;
   }
+  named_.Erase(name);
+  const auto it = entries_.find(name);
+  if (it == entries_.end()) return;
+  SetRejected(it->second, 0);
+  entries_.erase(it);
 }
 
 void Subscription::SetKnown(absl::string_view name, absl::string_view version) {
   brought_versions_ = true;
   if (!Wants(name)) return;
-  Entry& entry = entries_[std::string(name)];
-  entry.acked = {Holding::Kind::kPresent, std::string(version), nullptr};
+  Entry& entry = Touch(name);
+  entry.acked = {Holding::Kind::kPresent, nullptr, std::string(version)};
   entry.answer = Answer::kIfDifferent;
 }
 
-void Subscription::SetAllKnown(const ResourceMap& resources) {
-  for (const auto& [name, resource] : resources) SetKnown(name, resource->version);
+void Subscription::SetAllKnown(const TypeTable& table) {
+  table.ForEach([this](const std::string& name, const ResourcePtr& resource) {
+    SetKnown(name, resource->version);
+  });
   brought_versions_ = true;
 }
 
-Change Subscription::TakeAnswers(const ResourceMap& wanted) {
+Change Subscription::TakeAnswers(const TypeTable& wanted) {
   Change change;
+  Adopt(wanted);
   if (answer_wildcard_) {
-    answer_wildcard_ = false;
     // A client that brought nothing waits for a first answer, even an empty one.
     change.answer = !brought_versions_;
-    for (const auto& [name, resource] : wanted) {
+    wanted.ForEach([this](const std::string& name, const ResourcePtr&) {
+      if (Covers(name)) return;
       Entry& entry = entries_[name];
       if (entry.answer == Answer::kNo) entry.answer = Answer::kIfDifferent;
-    }
+    });
+    answer_wildcard_ = false;
   }
-  for (auto& [name, entry] : entries_) {
-    if (entry.answer == Answer::kNo || entry.answer == Answer::kAtStage) continue;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    Entry& entry = it->second;
+    if (entry.answer == Answer::kNo || entry.answer == Answer::kAtStage) {
+      ++it;
+      continue;
+    }
     const bool always = entry.answer == Answer::kAlways;
     entry.answer = Answer::kNo;
-    const auto it = wanted.find(name);
-    const Resource* resource = it == wanted.end() ? nullptr : it->second.get();
-    if (!always && entry.effective().Is(resource)) continue;
-    if (resource != nullptr) {
-      change.upserts.push_back(it->second);
-    } else if (always || entry.effective().kind == Holding::Kind::kPresent) {
-      change.removed.push_back(name);
-      if (entry.named) change.not_found.push_back(name);
+    const ResourcePtr* resource = wanted.Find(it->first);
+    if (!always && entry.effective().Is(resource)) {
+      it = Settle(it);
+      continue;
     }
+    if (resource != nullptr) {
+      change.upserts.push_back(*resource);
+    } else if (always || entry.effective().kind == Holding::Kind::kPresent) {
+      change.removed.push_back(it->first);
+      if (named_.Contains(it->first)) change.not_found.push_back(it->first);
+    } else if (entry.effective().kind == Holding::Kind::kUnknown) {
+      it = entries_.erase(it);  // Came and went before the client heard of it.
+      continue;
+    }
+    ++it;
   }
   return change;
 }
 
-void Subscription::ReleaseChangedGroups(const ResourceMap& wanted) {
+void Subscription::SetRejected(Entry& entry, uint64_t group) {
+  if (entry.rejected_group != 0) --rejected_count_;
+  entry.rejected_group = group;
+  if (group != 0) ++rejected_count_;
+}
+
+void Subscription::ReleaseChangedGroups(const TypeTable& wanted) {
+  if (rejected_count_ == 0) return;
   std::set<uint64_t> changed;
   for (const auto& [name, entry] : entries_) {
     if (entry.rejected_group == 0) continue;
-    const Resource* resource = Find(wanted, name);
-    const absl::string_view now = resource == nullptr ? kAbsentMark : resource->version;
+    const ResourcePtr* resource = wanted.Find(name);
+    const absl::string_view now = resource == nullptr ? kAbsentMark : (*resource)->version;
     if (now != entry.rejected_version) changed.insert(entry.rejected_group);
   }
   if (changed.empty()) return;
-  for (auto& [name, entry] : entries_) {
-    if (changed.contains(entry.rejected_group)) entry.rejected_group = 0;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    if (!changed.contains(it->second.rejected_group)) {
+      ++it;
+      continue;
+    }
+    SetRejected(it->second, 0);
+    it = Settle(it);
   }
   if (!HoldsRejected()) last_error_.clear();
 }
 
-Change Subscription::TakeUpserts(const ResourceMap& wanted) {
+Change Subscription::TakeUpserts(const TypeTable& wanted) {
+  Adopt(wanted);
   ReleaseChangedGroups(wanted);
   ReleaseForced();
-  const auto offer = [](Entry& entry, const Resource& resource) {
-    if (entry.answer == Answer::kNo && entry.rejected_group == 0 &&
-        !entry.effective().Is(&resource)) {
+  for (auto& [name, entry] : entries_) {
+    if (entry.answer != Answer::kNo || entry.rejected_group != 0 || !Covers(name)) continue;
+    const ResourcePtr* resource = wanted.Find(name);
+    if (resource != nullptr && !entry.effective().Is(resource)) {
       entry.answer = Answer::kIfDifferent;
-    }
-  };
-  if (wildcard_) {
-    for (const auto& [name, resource] : wanted) offer(entries_[name], *resource);
-  } else {
-    for (auto& [name, entry] : entries_) {
-      const Resource* resource = entry.named ? Find(wanted, name) : nullptr;
-      if (resource != nullptr) offer(entry, *resource);
     }
   }
   return TakeAnswers(wanted);
 }
 
-Change Subscription::Removals(const ResourceMap& wanted) const {
+Change Subscription::Removals(const TypeTable& wanted) {
   Change change;
+  Adopt(wanted);
   for (const auto& [name, entry] : entries_) {
-    if (!Wants(entry) || entry.rejected_group != 0) continue;
-    if (entry.effective().kind != Holding::Kind::kPresent || wanted.contains(name)) continue;
+    if (!Wants(name) || entry.rejected_group != 0) continue;
+    if (entry.effective().kind != Holding::Kind::kPresent || wanted.Contains(name)) continue;
     change.removed.push_back(name);
-    if (entry.named) change.not_found.push_back(name);
+    if (named_.Contains(name)) change.not_found.push_back(name);
   }
   return change;
 }
 
-std::vector<ResourcePtr> Subscription::FullSet(const ResourceMap& wanted, bool keep_gone) const {
+std::vector<ResourcePtr> Subscription::FullSet(const TypeTable& wanted, bool keep_gone) const {
   std::vector<ResourcePtr> all;
-  for (const auto& [name, resource] : wanted) {
+  wanted.ForEach([&](const std::string& name, const ResourcePtr& resource) {
     if (Wants(name)) all.push_back(resource);
-  }
+  });
   if (!keep_gone) return all;
   for (const auto& [name, entry] : entries_) {
     const Holding& holding = entry.effective();
-    if (Wants(entry) && holding.resource != nullptr && !wanted.contains(name)) {
+    if (Wants(name) && holding.resource != nullptr && !wanted.Contains(name)) {
       all.push_back(holding.resource);
     }
   }
   return all;
 }
 
-void Subscription::ForceIfHeld(absl::string_view name) {
-  const auto it = entries_.find(std::string(name));
-  if (it == entries_.end() || it->second.answer != Answer::kNo) return;
-  if (it->second.effective().kind == Holding::Kind::kPresent) it->second.answer = Answer::kAtStage;
+void Subscription::ForceIfHeld(const std::string& name) {
+  if (!Wants(name)) return;
+  const auto it = entries_.find(name);
+  if (it == entries_.end()) {
+    if (InBase(name).kind == Holding::Kind::kPresent) Touch(name).answer = Answer::kAtStage;
+    return;
+  }
+  if (it->second.answer != Answer::kNo) return;
+  if (it->second.effective().kind == Holding::Kind::kPresent) {
+    it->second.answer = Answer::kAtStage;
+  }
 }
 
 void Subscription::ReleaseForced() {
@@ -188,11 +242,11 @@ void Subscription::ReleaseForced() {
   }
 }
 
-void Subscription::AddRefused(const ResourceMap& wanted, Change& change) const {
+void Subscription::AddRefused(const TypeTable& wanted, Change& change) const {
+  if (rejected_count_ == 0) return;
   for (const auto& [name, entry] : entries_) {
-    if (entry.rejected_group == 0 || !Wants(entry)) continue;
-    const auto it = wanted.find(name);
-    if (it != wanted.end()) change.upserts.push_back(it->second);
+    if (entry.rejected_group == 0 || !Wants(name)) continue;
+    if (const ResourcePtr* resource = wanted.Find(name)) change.upserts.push_back(*resource);
   }
 }
 
@@ -202,17 +256,18 @@ void Subscription::Sent(absl::string_view nonce, const Change& change) {
   if (pending_.size() >= kInFlightMax) pending_.erase(pending_.begin());
   Pending& pending = pending_.emplace_back();
   pending.nonce = std::string(nonce);
+  pending.present = change.upserts;
+  pending.absent = change.removed;
   const auto note = [&](const std::string& name, Holding holding) {
-    Entry& entry = entries_[name];
-    entry.sent = holding;
+    Entry& entry = Touch(name);
+    entry.sent = std::move(holding);
     entry.sent_nonce = std::string(nonce);
-    entry.rejected_group = 0;
-    pending.holdings.emplace_back(name, std::move(holding));
+    SetRejected(entry, 0);
   };
   for (const ResourcePtr& resource : change.upserts) {
-    note(resource->name, {Holding::Kind::kPresent, resource->version, resource});
+    note(resource->name, {Holding::Kind::kPresent, resource, ""});
   }
-  for (const std::string& name : change.removed) note(name, {Holding::Kind::kAbsent, "", nullptr});
+  for (const std::string& name : change.removed) note(name, {Holding::Kind::kAbsent, nullptr, ""});
 }
 
 std::vector<Subscription::Pending>::iterator Subscription::FindPending(absl::string_view nonce) {
@@ -223,19 +278,21 @@ std::vector<Subscription::Pending>::iterator Subscription::FindPending(absl::str
 bool Subscription::Ack(absl::string_view nonce) {
   const auto it = FindPending(nonce);
   if (it == pending_.end()) return false;
-  for (auto& [name, holding] : it->holdings) {
+  const auto note = [&](const std::string& name, Holding holding) {
     const auto found = entries_.find(name);
-    if (found == entries_.end()) continue;  // Unsubscribed meanwhile.
+    if (found == entries_.end()) return;  // Unsubscribed meanwhile.
     Entry& entry = found->second;
     entry.acked = std::move(holding);
     if (entry.sent_nonce == nonce) entry.sent.reset();
-    // Nothing is left to say about a name that only "*" covered and that is gone.
-    if (!entry.named && !entry.sent && entry.acked.kind == Holding::Kind::kAbsent) {
-      entries_.erase(found);
-    }
+    Settle(found);
+  };
+  for (const ResourcePtr& resource : it->present) {
+    note(resource->name, {Holding::Kind::kPresent, resource, ""});
   }
+  for (const std::string& name : it->absent) note(name, {Holding::Kind::kAbsent, nullptr, ""});
   pending_.erase(it);
-  if (!last_error_.empty() && !HoldsRejected()) last_error_.clear();
+  if (pending_.empty()) pending_.shrink_to_fit();
+  if (!HoldsRejected()) last_error_.clear();
   return true;
 }
 
@@ -243,28 +300,22 @@ bool Subscription::Nack(absl::string_view nonce, absl::string_view reason) {
   const auto it = FindPending(nonce);
   if (it == pending_.end()) return false;
   const uint64_t group = next_group_++;
-  for (const auto& [name, holding] : it->holdings) {
+  const auto note = [&](const std::string& name, absl::string_view version) {
     const auto found = entries_.find(name);
-    if (found == entries_.end() || found->second.sent_nonce != nonce) continue;
-    Entry& entry = found->second;
-    entry.sent.reset();
-    entry.rejected_group = group;
-    entry.rejected_version = holding.kind == Holding::Kind::kAbsent ? kAbsentMark : holding.version;
-  }
+    if (found == entries_.end() || found->second.sent_nonce != nonce) return;
+    found->second.sent.reset();
+    SetRejected(found->second, group);
+    found->second.rejected_version = std::string(version);
+  };
+  for (const ResourcePtr& resource : it->present) note(resource->name, resource->version);
+  for (const std::string& name : it->absent) note(name, kAbsentMark);
   pending_.erase(it);
   last_error_ = std::string(reason);
   return true;
 }
 
-bool Subscription::HoldsRejected() const {
-  for (const auto& [name, entry] : entries_) {
-    if (entry.rejected_group != 0) return true;
-  }
-  return false;
-}
-
 bool Subscription::Lacks(absl::string_view name) const {
-  const auto it = entries_.find(std::string(name));
+  const auto it = entries_.find(name);
   return it != entries_.end() && it->second.rejected_group != 0 &&
          it->second.effective().kind != Holding::Kind::kPresent;
 }
@@ -278,47 +329,6 @@ bool Subscription::InFlight() const {
 
 void Subscription::Expire() {
   for (Pending& pending : pending_) pending.expired = true;
-}
-
-Subscription::State Subscription::StateAgainst(const ResourceMap& wanted) const {
-  bool stale = !pending_.empty();
-  for (const auto& [name, entry] : entries_) {
-    if (entry.rejected_group != 0) return State::kRejected;
-    const Resource* resource = Find(wanted, name);
-    if (Wants(entry) && resource != nullptr && !entry.acked.Is(resource)) stale = true;
-    if (resource == nullptr && entry.acked.kind == Holding::Kind::kPresent) stale = true;
-  }
-  if (wildcard_) {
-    for (const auto& [name, resource] : wanted) stale = stale || !entries_.contains(name);
-  }
-  if (!last_error_.empty()) return State::kRejected;
-  if (!stale) return State::kSynced;
-  return sent_anything_ ? State::kStale : State::kUnsent;
-}
-
-size_t Subscription::HeldCount() const {
-  size_t held = 0;
-  for (const auto& [name, entry] : entries_) {
-    if (entry.acked.kind == Holding::Kind::kPresent) ++held;
-  }
-  return held;
-}
-
-bool Subscription::Has(absl::string_view name, absl::string_view version) const {
-  const auto it = entries_.find(std::string(name));
-  return it != entries_.end() && it->second.acked.kind == Holding::Kind::kPresent &&
-         it->second.acked.version == version;
-}
-
-std::map<std::string, Subscription::Sight> Subscription::Sights() const {
-  std::map<std::string, Sight> sights;
-  for (const auto& [name, entry] : entries_) {
-    const Holding& holding = entry.effective();
-    if (holding.kind != Holding::Kind::kPresent && entry.rejected_group == 0) continue;
-    sights[name] = {holding.resource, holding.version, !entry.sent.has_value(),
-                    entry.rejected_group != 0};
-  }
-  return sights;
 }
 
 }  // namespace control

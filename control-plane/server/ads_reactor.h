@@ -1,7 +1,7 @@
 // One ADS stream over gRPC: reads requests, feeds the state machine, writes what it says.
 #pragma once
 
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -10,6 +10,7 @@
 
 #include <absl/strings/str_cat.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
 
 #include "common/log.h"
 #include "control-plane/ads/delta_stream.h"
@@ -23,20 +24,20 @@ namespace control {
 
 // Responses that may wait for a slow reader before its requests are no longer read.
 inline constexpr size_t kQueuedResponsesMax = 32;
+// How long one response may take to leave; then the stream ends, and the client may come back.
+inline constexpr absl::Duration kSendMax = absl::Seconds(30);
 
 // `Machine` is DeltaStream or SotwStream. Owns itself from Begin() until gRPC is done with it.
 template <typename Machine>
-class AdsReactor final
-    : public grpc::ServerBidiReactor<typename Machine::Request, typename Machine::Response>,
-      public Session,
-      public std::enable_shared_from_this<AdsReactor<Machine>> {
+class AdsReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                         public Session,
+                         public std::enable_shared_from_this<AdsReactor<Machine>> {
  public:
   using Request = typename Machine::Request;
-  using Response = typename Machine::Response;
 
   // `hub`, `callers` and `clock` must outlive the server.
   static AdsReactor* Begin(Hub& hub, const CallerCheck& callers, pinnace::Clock& clock,
-                           const grpc::CallbackServerContext& context) {
+                           grpc::CallbackServerContext& context) {
     auto reactor = std::make_shared<AdsReactor>(hub, callers, clock, context);
     reactor->self_ = reactor;
     const std::lock_guard lock(reactor->mutex_);
@@ -50,8 +51,12 @@ class AdsReactor final
   }
 
   AdsReactor(Hub& hub, const CallerCheck& callers, pinnace::Clock& clock,
-             const grpc::CallbackServerContext& context)
-      : hub_(hub), over_tls_(IsOverTls(context)), machine_(clock) {
+             grpc::CallbackServerContext& context)
+      : hub_(hub),
+        clock_(clock),
+        context_(context),
+        over_tls_(IsOverTls(context)),
+        machine_(clock, &hub.names()) {
     facts_.address = context.peer();
     facts_.since = clock.Wall();
     if (over_tls_) caller_ = callers.Identify(context);
@@ -61,23 +66,27 @@ class AdsReactor final
     const std::lock_guard lock(mutex_);
     reading_ = false;
     if (!ok) return End(grpc::Status::OK);
+    Request request;
+    const grpc::Status parsed =
+        grpc::GenericDeserialize<grpc::ProtoBufferReader, Request>(&incoming_, &request);
+    incoming_.Clear();
+    if (!parsed.ok()) return End(parsed);
     if (node_ == nullptr) {
-      const absl::Status status = Introduce();
+      const absl::Status status = Introduce(request);
       if (!status.ok()) {
         pinnace::LogWarning("xds", absl::StrCat(facts_.address, " refused: ", status.message()));
         return End(ToGrpc(status));
       }
-      Queue(machine_.OnRequest(request_));
+      Queue(machine_.Handle(request));
       if (SnapshotPtr snapshot = hub_.SnapshotFor(*node_)) {
-        Queue(machine_.OnSnapshot(std::move(snapshot)));
+        Queue(machine_.state().OnSnapshot(std::move(snapshot)));
       }
     } else {
-      if (request_.has_error_detail()) {
-        pinnace::LogWarning("xds",
-                            absl::StrCat("NACK from ", node_->id, " of ", request_.type_url(), ": ",
-                                         request_.error_detail().message()));
+      if (request.has_error_detail()) {
+        pinnace::LogWarning("xds", absl::StrCat("NACK from ", node_->id, " of ", request.type_url(),
+                                                ": ", request.error_detail().message()));
       }
-      Queue(machine_.OnRequest(request_));
+      Queue(machine_.Handle(request));
     }
     Read();
   }
@@ -103,11 +112,17 @@ class AdsReactor final
   }
   void Push(SnapshotPtr snapshot) override {
     const std::lock_guard lock(mutex_);
-    if (!ending_) Queue(machine_.OnSnapshot(std::move(snapshot)));
+    if (!ending_) Queue(machine_.state().OnSnapshot(std::move(snapshot)));
   }
   void Tick() override {
     const std::lock_guard lock(mutex_);
-    if (!ending_ && machine_.state().Waiting()) Queue(machine_.OnTick());
+    if (ending_) return;
+    if (writing_ && clock_.Steady() - write_began_ > kSendMax) {
+      pinnace::LogWarning("xds", absl::StrCat(facts_.address, " does not read: stream ended"));
+      context_.TryCancel();
+      return;
+    }
+    if (machine_.state().Waiting()) Queue(machine_.state().OnTick());
   }
   mesh::v1::ProxyStatus Status() const override {
     const std::lock_guard lock(mutex_);
@@ -120,16 +135,16 @@ class AdsReactor final
 
  private:
   // Takes the first request's node and holds it against what the caller proved.
-  absl::Status Introduce() {
+  absl::Status Introduce(Request& request) {
     if (over_tls_ && !caller_.ok()) return caller_.status();
-    absl::StatusOr<ProxyNode> node = ParseNode(request_.node());
+    absl::StatusOr<ProxyNode> node = ParseNode(request.node());
     if (!node.ok()) return node.status();
     if (over_tls_) {
       if (absl::Status status = CheckIdentity(*node, *caller_); !status.ok()) return status;
       facts_.identity = absl::StrCat("spiffe://", hub_.trust_domain(), "/ns/", caller_->ns, "/sa/",
                                      caller_->service_account);
     }
-    facts_.node = request_.node();
+    facts_.node = std::move(*request.mutable_node());
     node_ = std::make_shared<const ProxyNode>(*std::move(node));
     pinnace::LogInfo("xds", absl::StrCat(node_->id, " connected from ", facts_.address));
     return absl::OkStatus();
@@ -139,14 +154,12 @@ class AdsReactor final
   void Read() {
     if (reading_ || ending_ || queue_.size() >= kQueuedResponsesMax) return;
     reading_ = true;
-    request_.Clear();
-    this->StartRead(&request_);
+    this->StartRead(&incoming_);
   }
 
-  void Queue(std::vector<Response> responses) {
-    for (Response& response : responses) {
-      response.mutable_control_plane()->set_identifier("pinnace-control");
-      queue_.push_back(std::move(response));
+  void Queue(const std::vector<StreamResponse>& responses) {
+    for (const StreamResponse& response : responses) {
+      queue_.push_back(hub_.bytes().Encode(machine_.state().variant(), response));
     }
     Write();
   }
@@ -154,6 +167,7 @@ class AdsReactor final
   void Write() {
     if (writing_ || ending_ || queue_.empty()) return;
     writing_ = true;
+    write_began_ = clock_.Steady();
     this->StartWrite(&queue_.front());
   }
 
@@ -171,14 +185,17 @@ class AdsReactor final
   }
 
   Hub& hub_;
+  pinnace::Clock& clock_;
+  grpc::CallbackServerContext& context_;
   const bool over_tls_;
   mutable std::mutex mutex_;  // Guards what follows.
   absl::StatusOr<Identity> caller_ = Identity{};
-  Request request_;
+  grpc::ByteBuffer incoming_;
   std::shared_ptr<const ProxyNode> node_;
   SessionFacts facts_;
   Machine machine_;
-  std::deque<Response> queue_;  // Its front is being written while `writing_`.
+  std::list<grpc::ByteBuffer> queue_;  // Its front is being written while `writing_`.
+  absl::Duration write_began_;
   bool reading_ = false;
   bool writing_ = false;
   bool ending_ = false;

@@ -7,7 +7,7 @@
 
 #include "common/log.h"
 #include "control-plane/server/node.h"
-#include "control-plane/translate/consistent.h"
+#include "control-plane/translate/shared.h"
 #include "control-plane/translate/translate.h"
 
 namespace control {
@@ -16,6 +16,11 @@ namespace {
 constexpr std::chrono::milliseconds kTick{100};  // How often waiting streams look at the time.
 constexpr absl::Duration kPruneEvery = absl::Seconds(5);
 constexpr size_t kGoneMax = 1000;  // Disconnected proxies that status still shows.
+
+// Equal keys, equal resources under one mesh.
+std::string KeyOf(const Mesh& mesh, const ProxyNode& node) {
+  return absl::StrCat(SharedKey(node), "\n", OwnKey(mesh, node));
+}
 
 }  // namespace
 
@@ -61,6 +66,7 @@ void Hub::SetMesh(std::shared_ptr<const Mesh> mesh, std::vector<ConfigProblem> p
     mesh_ = std::move(mesh);
     problems_ = std::move(problems);
     ++accepted_;
+    left_ = true;  // A new mesh regroups nodes, and leaves groups empty.
     debounce_.Event(clock_.Steady());
   }
   wake_.notify_all();
@@ -83,6 +89,36 @@ void Hub::Leave(const Session& session) {
   gone_[status.id()] = std::move(status);
 }
 
+Hub::Shared& Hub::SharedFor(const std::shared_ptr<const Mesh>& mesh, const ProxyNode& node) {
+  Shared& shared = shared_[SharedKey(node)];
+  if (shared.mesh == mesh) return shared;
+  shared.mesh = mesh;
+  ResourceSet resources = TranslateShared(*mesh, node);
+  pool_.Share(resources);
+  shared.layers = MakeLayers(std::move(resources), shared.layers);
+  shared.faults.reset();
+  return shared;
+}
+
+void Hub::Renew(const Shared& shared, const ProxyNode& node, Group& group) {
+  ResourceSet own;
+  TranslateOwn(*shared.mesh, node, own);
+  pool_.Share(own);
+  LayerSet layers = MakeLayers(std::move(own), group.own);
+  SnapshotPtr next = MakeSnapshot(shared.layers, layers);
+  group.faults = Dangling(*next, shared.faults.has_value());
+  if (shared.faults.has_value()) {
+    group.faults.insert(group.faults.begin(), shared.faults->begin(), shared.faults->end());
+  }
+  if (!group.faults.empty()) {
+    pinnace::LogError("push", absl::StrCat("node ", node.id,
+                                           " keeps its last resources: ", group.faults.front()));
+    return;
+  }
+  group.own = std::move(layers);
+  if (group.good == nullptr || group.good->version != next->version) group.good = std::move(next);
+}
+
 SnapshotPtr Hub::SnapshotFor(const ProxyNode& node) {
   std::shared_ptr<const Mesh> mesh;
   {
@@ -90,20 +126,14 @@ SnapshotPtr Hub::SnapshotFor(const ProxyNode& node) {
     mesh = mesh_;
   }
   if (mesh == nullptr) return nullptr;
+  const std::string key = KeyOf(*mesh, node);
   const std::lock_guard lock(translate_mutex_);
-  Group& group = groups_[GroupKey(node)];
+  Shared& shared = SharedFor(mesh, node);
+  Group& group = groups_[key];
   if (group.mesh == mesh) return group.good;
   group.mesh = mesh;
-  ResourceSet resources = Translate(*mesh, node);
-  group.faults = Inconsistencies(resources);
-  if (!group.faults.empty()) {
-    pinnace::LogError("push", absl::StrCat("node ", node.id,
-                                           " keeps its last resources: ", group.faults.front()));
-    return group.good;
-  }
-  pool_.Share(resources);
-  SnapshotPtr next = MakeSnapshot(std::move(resources));
-  if (group.good == nullptr || group.good->version != next->version) group.good = std::move(next);
+  Renew(shared, node, group);
+  if (!shared.faults.has_value()) shared.faults = group.faults;
   return group.good;
 }
 
@@ -125,13 +155,23 @@ void Hub::PushAll() {
 }
 
 void Hub::Prune() {
+  std::shared_ptr<const Mesh> mesh;
+  {
+    const std::lock_guard lock(mutex_);
+    mesh = mesh_;
+  }
+  if (mesh == nullptr) return;
   std::set<std::string> used;
+  std::set<std::string> used_shared;
   for (const auto& session : Sessions()) {
     const std::shared_ptr<const ProxyNode> node = session->node();
-    if (node != nullptr) used.insert(GroupKey(*node));
+    if (node == nullptr) continue;
+    used.insert(KeyOf(*mesh, *node));
+    used_shared.insert(SharedKey(*node));
   }
   const std::lock_guard lock(translate_mutex_);
   std::erase_if(groups_, [&](const auto& item) { return !used.contains(item.first); });
+  std::erase_if(shared_, [&](const auto& item) { return !used_shared.contains(item.first); });
 }
 
 void Hub::Run() {

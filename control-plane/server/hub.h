@@ -5,16 +5,19 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "common/clock.h"
 #include "control-plane/ads/debounce.h"
+#include "control-plane/ads/name_set.h"
 #include "control-plane/api/status_source.h"
 #include "control-plane/model/mesh.h"
 #include "control-plane/model/problem.h"
 #include "control-plane/model/proxy_node.h"
+#include "control-plane/server/response_bytes.h"
 #include "control-plane/snapshot/pool.h"
 #include "control-plane/snapshot/snapshot.h"
 
@@ -52,18 +55,32 @@ class Hub final : public StatusSource {
   // would be inconsistent, the last good ones of the group, and the problem is in Status().
   SnapshotPtr SnapshotFor(const ProxyNode& node);
 
+  // What all streams share. Any thread.
+  NamePool& names() { return names_; }
+  ResponseBytes& bytes() { return bytes_; }
   const std::string& trust_domain() const { return info_.trust_domain(); }
 
   mesh::v1::StatusResponse Status() const override;
   std::vector<envoy::service::status::v3::ClientConfig> Configs(bool contents) const override;
 
  private:
+  // What nodes with equal SharedKey() have in common.
+  struct Shared {
+    std::shared_ptr<const Mesh> mesh;  // Of which `layers` are.
+    LayerSet layers;
+    std::optional<std::vector<std::string>> faults;  // Unset: not looked at yet.
+  };
+  // What nodes with equal keys are served.
   struct Group {
     std::shared_ptr<const Mesh> mesh;  // Under which `good` was last looked at.
+    LayerSet own;
     SnapshotPtr good;
     std::vector<std::string> faults;
   };
 
+  // Both with translate_mutex_ held.
+  Shared& SharedFor(const std::shared_ptr<const Mesh>& mesh, const ProxyNode& node);
+  void Renew(const Shared& shared, const ProxyNode& node, Group& group);
   void Run();
   void PushAll();
   // Forgets the groups that no connected node belongs to.
@@ -84,8 +101,11 @@ class Hub final : public StatusSource {
   std::map<const Session*, std::weak_ptr<Session>> sessions_;
   std::map<std::string, mesh::v1::ProxyStatus> gone_;  // By node id; at most kGoneMax.
   mutable std::mutex translate_mutex_;  // Guards groups_; taken without mutex_ or before it.
+  std::map<std::string, Shared> shared_;
   std::map<std::string, Group> groups_;
   ResourcePool pool_;
+  NamePool names_;
+  ResponseBytes bytes_;
   std::thread thread_;
 };
 

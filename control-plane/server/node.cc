@@ -74,14 +74,9 @@ absl::Status CheckIdentity(const ProxyNode& node, const Identity& identity) {
                    identity.ns, "\", \"", identity.service_account, "\""));
 }
 
-std::string GroupKey(const ProxyNode& node) {
-  // Proxyless gRPC clients call themselves by a random id, on which nothing depends.
-  const std::string pod = node.kind == ProxyNode::Kind::kGrpc ? "" : node.pod;
-  std::string key =
-      absl::StrCat(static_cast<int>(node.kind), "\n", pod, "\n", node.pod_namespace, "\n",
-                   node.service_account, "\n", node.ip, "\n", node.pinnace ? 1 : 0);
-  for (const auto& [name, value] : node.labels) absl::StrAppend(&key, "\n", name, "\n", value);
-  return key;
+std::string SharedKey(const ProxyNode& node) {
+  return absl::StrCat(static_cast<int>(node.kind), "\n", node.pod_namespace, "\n",
+                      node.pinnace ? 1 : 0);
 }
 
 }  // namespace control

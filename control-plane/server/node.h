@@ -18,7 +18,7 @@ absl::StatusOr<ProxyNode> ParseNode(const envoy::config::core::v3::Node& node);
 // PermissionDenied, naming both.
 absl::Status CheckIdentity(const ProxyNode& node, const Identity& identity);
 
-// Equal keys, equal resources.
-std::string GroupKey(const ProxyNode& node);
+// Equal keys, equal TranslateShared().
+std::string SharedKey(const ProxyNode& node);
 
 }  // namespace control

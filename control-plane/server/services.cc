@@ -5,13 +5,11 @@
 
 namespace control {
 
-grpc::ServerBidiReactor<DeltaStream::Request, DeltaStream::Response>*
-AdsService::DeltaAggregatedResources(grpc::CallbackServerContext* context) {
+AdsService::Reactor* AdsService::DeltaAggregatedResources(grpc::CallbackServerContext* context) {
   return AdsReactor<DeltaStream>::Begin(hub_, callers_, clock_, *context);
 }
 
-grpc::ServerBidiReactor<SotwStream::Request, SotwStream::Response>*
-AdsService::StreamAggregatedResources(grpc::CallbackServerContext* context) {
+AdsService::Reactor* AdsService::StreamAggregatedResources(grpc::CallbackServerContext* context) {
   return AdsReactor<SotwStream>::Begin(hub_, callers_, clock_, *context);
 }
 

@@ -9,20 +9,22 @@
 
 namespace control {
 
-// ADS in both variants.
+// ADS in both variants, with messages as bytes: see ResponseBytes.
 class AdsService final
-    : public envoy::service::discovery::v3::AggregatedDiscoveryService::CallbackService {
+    : public envoy::service::discovery::v3::AggregatedDiscoveryService::
+          WithRawCallbackMethod_DeltaAggregatedResources<
+              envoy::service::discovery::v3::AggregatedDiscoveryService::
+                  WithRawCallbackMethod_StreamAggregatedResources<
+                      envoy::service::discovery::v3::AggregatedDiscoveryService::Service>> {
  public:
+  using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
+
   // Arguments must outlive this.
   AdsService(Hub& hub, const CallerCheck& callers, pinnace::Clock& clock)
       : hub_(hub), callers_(callers), clock_(clock) {}
 
-  grpc::ServerBidiReactor<envoy::service::discovery::v3::DeltaDiscoveryRequest,
-                          envoy::service::discovery::v3::DeltaDiscoveryResponse>*
-  DeltaAggregatedResources(grpc::CallbackServerContext* context) override;
-  grpc::ServerBidiReactor<envoy::service::discovery::v3::DiscoveryRequest,
-                          envoy::service::discovery::v3::DiscoveryResponse>*
-  StreamAggregatedResources(grpc::CallbackServerContext* context) override;
+  Reactor* DeltaAggregatedResources(grpc::CallbackServerContext* context) override;
+  Reactor* StreamAggregatedResources(grpc::CallbackServerContext* context) override;
 
  private:
   Hub& hub_;

@@ -56,7 +56,7 @@ envoy::service::status::v3::ClientConfig ConfigOf(const SessionFacts& facts,
   *config.mutable_node() = facts.node;
   for (const auto& [type_url, status] : state.Statuses()) {
     const Subscription* subscription = state.Find(type_url);
-    const ResourceMap* wanted =
+    const TypeTable* wanted =
         state.newest() == nullptr ? nullptr : &state.newest()->OfType(type_url);
     for (const auto& [name, sight] : subscription->Sights()) {
       auto* generic = config.add_generic_xds_configs();
@@ -65,8 +65,8 @@ envoy::service::status::v3::ClientConfig ConfigOf(const SessionFacts& facts,
       generic->set_version_info(sight.version);
       ResourcePtr resource = sight.resource;
       if (resource == nullptr && wanted != nullptr) {
-        const auto it = wanted->find(name);
-        if (it != wanted->end() && it->second->version == sight.version) resource = it->second;
+        const ResourcePtr* there = wanted->Find(name);
+        if (there != nullptr && (*there)->version == sight.version) resource = *there;
       }
       if (contents && resource != nullptr) *generic->mutable_xds_config() = resource->any;
       if (sight.rejected) {

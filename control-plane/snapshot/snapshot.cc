@@ -1,100 +1,19 @@
-// Versions of types and the references that clients follow.
+// Puts layers together.
 #include "control-plane/snapshot/snapshot.h"
 
-#include <algorithm>
+#include <set>
 
 #include <xxhash.h>
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
-#include "envoy/config/cluster/v3/cluster.pb.h"
-#include "envoy/config/listener/v3/listener.pb.h"
-#include "envoy/config/route/v3/route.pb.h"
-#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
-#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
-
 namespace control {
-namespace {
 
-using envoy::config::cluster::v3::Cluster;
-using envoy::config::listener::v3::FilterChain;
-using envoy::config::listener::v3::Listener;
-using envoy::config::route::v3::RouteConfiguration;
-using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
-using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
-
-std::string Hash(const std::string& text) {
-  return absl::StrFormat("%016x", XXH64(text.data(), text.size(), 0));
-}
-
-void NoteAction(const envoy::config::route::v3::RouteAction& action, std::vector<Reference>& out) {
-  if (!action.cluster().empty()) out.push_back({kClusterType, action.cluster()});
-  for (const auto& weighted : action.weighted_clusters().clusters()) {
-    out.push_back({kClusterType, weighted.name()});
-  }
-  for (const auto& mirror : action.request_mirror_policies()) {
-    out.push_back({kClusterType, mirror.cluster()});
-  }
-}
-
-void NoteRoutes(const RouteConfiguration& config, std::vector<Reference>& out) {
-  for (const auto& host : config.virtual_hosts()) {
-    for (const auto& route : host.routes()) {
-      if (route.has_route()) NoteAction(route.route(), out);
-    }
-  }
-}
-
-void NoteFilter(const google::protobuf::Any& any, std::vector<Reference>& out) {
-  HttpConnectionManager manager;
-  TcpProxy tcp;
-  if (any.Is<HttpConnectionManager>() && any.UnpackTo(&manager)) {
-    if (manager.has_rds()) out.push_back({kRouteType, manager.rds().route_config_name()});
-    NoteRoutes(manager.route_config(), out);
-  } else if (any.Is<TcpProxy>() && any.UnpackTo(&tcp)) {
-    if (!tcp.cluster().empty()) out.push_back({kClusterType, tcp.cluster()});
-    for (const auto& weighted : tcp.weighted_clusters().clusters()) {
-      out.push_back({kClusterType, weighted.name()});
-    }
-  }
-}
-
-void NoteChain(const FilterChain& chain, std::vector<Reference>& out) {
-  for (const auto& filter : chain.filters()) NoteFilter(filter.typed_config(), out);
-}
-
-std::vector<Reference> OfListener(const google::protobuf::Any& any) {
-  std::vector<Reference> out;
-  Listener listener;
-  if (!any.UnpackTo(&listener)) return out;
-  for (const FilterChain& chain : listener.filter_chains()) NoteChain(chain, out);
-  if (listener.has_default_filter_chain()) NoteChain(listener.default_filter_chain(), out);
-  if (listener.has_api_listener()) NoteFilter(listener.api_listener().api_listener(), out);
-  return out;
-}
-
-std::vector<Reference> OfRoutes(const google::protobuf::Any& any) {
-  std::vector<Reference> out;
-  RouteConfiguration config;
-  if (any.UnpackTo(&config)) NoteRoutes(config, out);
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-  return out;
-}
-
-std::vector<Reference> OfCluster(const google::protobuf::Any& any) {
-  Cluster cluster;
-  if (!any.UnpackTo(&cluster) || cluster.type() != Cluster::EDS) return {};
-  const std::string& service = cluster.eds_cluster_config().service_name();
-  return {{kEndpointType, service.empty() ? cluster.name() : service}};
-}
-
-}  // namespace
-
-const ResourceMap& Snapshot::OfType(const std::string& type_url) const {
-  const auto it = resources.find(type_url);
-  return it == resources.end() ? none_ : it->second;
+const TypeTable& Snapshot::OfType(const std::string& type_url) const {
+  static const TypeTable kNone;
+  const auto it = tables.find(type_url);
+  return it == tables.end() ? kNone : it->second;
 }
 
 std::string Snapshot::VersionOf(const std::string& type_url, const char* none) const {
@@ -102,33 +21,57 @@ std::string Snapshot::VersionOf(const std::string& type_url, const char* none) c
   return it == versions.end() ? none : it->second;
 }
 
-const std::vector<Reference>& Snapshot::ReferencesOf(const std::string& type_url,
-                                                     const std::string& name) const {
-  const auto type = references.find(type_url);
-  if (type == references.end()) return no_references_;
-  const auto it = type->second.find(name);
-  return it == type->second.end() ? no_references_ : it->second;
+LayerSet MakeLayers(ResourceSet resources, const LayerSet& before) {
+  LayerSet layers;
+  for (auto& [type_url, by_name] : resources) {
+    const auto it = before.find(type_url);
+    layers[type_url] = MakeLayer(std::move(by_name), it == before.end() ? nullptr : it->second);
+  }
+  return layers;
+}
+
+SnapshotPtr MakeSnapshot(const LayerSet& shared, const LayerSet& own) {
+  auto snapshot = std::make_shared<Snapshot>();
+  std::set<std::string> types;
+  for (const auto& [type_url, layer] : shared) types.insert(type_url);
+  for (const auto& [type_url, layer] : own) types.insert(type_url);
+  const auto find = [](const LayerSet& layers, const std::string& type_url) {
+    const auto it = layers.find(type_url);
+    return it == layers.end() ? nullptr : it->second;
+  };
+  std::string all;
+  for (const std::string& type_url : types) {
+    TypeTable table(find(shared, type_url), find(own, type_url));
+    const std::string version = table.Version();
+    absl::StrAppend(&all, type_url, "\n", version, "\n");
+    if (!version.empty()) snapshot->versions[type_url] = version;
+    snapshot->tables[type_url] = std::move(table);
+  }
+  snapshot->version = absl::StrFormat("%016x", XXH64(all.data(), all.size(), 0));
+  return snapshot;
 }
 
 SnapshotPtr MakeSnapshot(ResourceSet resources) {
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->resources = std::move(resources);
-  std::string all;
-  for (const auto& [type_url, by_name] : snapshot->resources) {
-    std::string names;
-    for (const auto& [name, resource] : by_name) {
-      absl::StrAppend(&names, name, "\n", resource->version, "\n");
-      std::vector<Reference> references;
-      if (type_url == kListenerType) references = OfListener(resource->any);
-      if (type_url == kRouteType) references = OfRoutes(resource->any);
-      if (type_url == kClusterType) references = OfCluster(resource->any);
-      if (!references.empty()) snapshot->references[type_url][name] = std::move(references);
+  return MakeSnapshot(MakeLayers(std::move(resources), {}), {});
+}
+
+std::vector<std::string> Dangling(const Snapshot& snapshot, bool own_only) {
+  std::vector<std::string> out;
+  const auto look = [&](const std::string& type_url, const LayerPtr& layer) {
+    if (layer == nullptr) return;
+    for (const auto& [name, references] : layer->references) {
+      for (const Reference& need : references) {
+        if (snapshot.OfType(need.type_url).Contains(need.name)) continue;
+        out.push_back(absl::StrCat(type_url, " \"", name, "\": there is no ", need.type_url, " \"",
+                                   need.name, "\""));
+      }
     }
-    snapshot->versions[type_url] = Hash(names);
-    absl::StrAppend(&all, type_url, "\n", snapshot->versions[type_url], "\n");
+  };
+  for (const auto& [type_url, table] : snapshot.tables) {
+    look(type_url, table.own());
+    if (!own_only) look(type_url, table.shared());
   }
-  snapshot->version = Hash(all);
-  return snapshot;
+  return out;
 }
 
 }  // namespace control

@@ -22,16 +22,14 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
+// Collects references and, apart from them, what cannot be read.
 class Walk {
  public:
-  Walk(const ResourceSet& resources, std::vector<std::string>& out)
-      : resources_(resources), out_(out) {}
-
   // Notes the references of `message` and of everything in it, packed messages too.
-  void Visit(const std::string& owner, const Message& message) {
-    NoteReferences(owner, message);
+  void Visit(const Message& message) {
+    NoteReferences(message);
     if (const auto* any = dynamic_cast<const google::protobuf::Any*>(&message)) {
-      VisitPacked(owner, *any);
+      VisitPacked(*any);
       return;
     }
     const google::protobuf::Reflection& reflection = *message.GetReflection();
@@ -40,78 +38,96 @@ class Walk {
     for (const FieldDescriptor* field : fields) {
       if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
       if (!field->is_repeated()) {
-        Visit(owner, reflection.GetMessage(message, field));
+        Visit(reflection.GetMessage(message, field));
         continue;
       }
       const int count = reflection.FieldSize(message, field);
       for (int i = 0; i < count; ++i) {
-        Visit(owner, reflection.GetRepeatedMessage(message, field, i));
+        Visit(reflection.GetRepeatedMessage(message, field, i));
       }
     }
   }
 
+  const std::set<Reference>& references() const { return references_; }
+  const std::vector<std::string>& faults() const { return faults_; }
+
  private:
-  void VisitPacked(const std::string& owner, const google::protobuf::Any& any) {
+  void VisitPacked(const google::protobuf::Any& any) {
     const std::string name = any.type_url().substr(any.type_url().rfind('/') + 1);
     const google::protobuf::Descriptor* type =
         google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(name);
     if (type == nullptr) {
-      out_.push_back(absl::StrCat(owner, ": unknown type ", any.type_url()));
+      faults_.push_back(absl::StrCat("unknown type ", any.type_url()));
       return;
     }
     const std::unique_ptr<Message> message(
         google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
     if (!message->ParseFromString(any.value())) {
-      out_.push_back(absl::StrCat(owner, ": not a ", name));
+      faults_.push_back(absl::StrCat("not a ", name));
       return;
     }
-    Visit(owner, *message);
+    Visit(*message);
   }
 
-  void NoteReferences(const std::string& owner, const Message& message) {
+  void NoteReferences(const Message& message) {
     namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
     namespace tcp = envoy::extensions::filters::network::tcp_proxy::v3;
     namespace route = envoy::config::route::v3;
     namespace tls = envoy::extensions::transport_sockets::tls::v3;
     if (const auto* rds = dynamic_cast<const hcm::Rds*>(&message)) {
-      Need(owner, kRouteType, rds->route_config_name());
+      Need(kRouteType, rds->route_config_name());
     } else if (const auto* proxy = dynamic_cast<const tcp::TcpProxy*>(&message)) {
-      if (!proxy->cluster().empty()) Need(owner, kClusterType, proxy->cluster());
+      if (!proxy->cluster().empty()) Need(kClusterType, proxy->cluster());
     } else if (const auto* action = dynamic_cast<const route::RouteAction*>(&message)) {
-      if (!action->cluster().empty()) Need(owner, kClusterType, action->cluster());
+      if (!action->cluster().empty()) Need(kClusterType, action->cluster());
     } else if (const auto* weight =
                    dynamic_cast<const route::WeightedCluster::ClusterWeight*>(&message)) {
-      Need(owner, kClusterType, weight->name());
+      Need(kClusterType, weight->name());
+    } else if (const auto* mirror =
+                   dynamic_cast<const route::RouteAction::RequestMirrorPolicy*>(&message)) {
+      if (!mirror->cluster().empty()) Need(kClusterType, mirror->cluster());
+    } else if (const auto* share =
+                   dynamic_cast<const tcp::TcpProxy::WeightedCluster::ClusterWeight*>(&message)) {
+      Need(kClusterType, share->name());
     } else if (const auto* cluster =
                    dynamic_cast<const envoy::config::cluster::v3::Cluster*>(&message)) {
       if (cluster->type() != envoy::config::cluster::v3::Cluster::EDS) return;
       const std::string& service = cluster->eds_cluster_config().service_name();
-      Need(owner, kEndpointType, service.empty() ? cluster->name() : service);
+      Need(kEndpointType, service.empty() ? cluster->name() : service);
     } else if (const auto* secret = dynamic_cast<const tls::SdsSecretConfig*>(&message)) {
-      if (secret->sds_config().has_ads()) Need(owner, kSecretType, secret->name());
+      if (secret->sds_config().has_ads()) Need(kSecretType, secret->name());
     }
   }
 
-  void Need(const std::string& owner, const char* type_url, const std::string& name) {
-    const auto type = resources_.find(type_url);
-    if (type != resources_.end() && type->second.find(name) != type->second.end()) return;
-    std::string line = absl::StrCat(owner, ": there is no ", type_url, " \"", name, "\"");
-    if (said_.insert(line).second) out_.push_back(std::move(line));
-  }
+  void Need(const char* type_url, const std::string& name) { references_.insert({type_url, name}); }
 
-  const ResourceSet& resources_;
-  std::vector<std::string>& out_;
-  std::set<std::string> said_;
+  std::set<Reference> references_;
+  std::vector<std::string> faults_;
 };
 
 }  // namespace
 
+std::vector<Reference> ReferencesOf(const google::protobuf::Any& any) {
+  Walk walk;
+  walk.Visit(any);
+  return {walk.references().begin(), walk.references().end()};
+}
+
 std::vector<std::string> Inconsistencies(const ResourceSet& resources) {
   std::vector<std::string> out;
-  Walk walk(resources, out);
   for (const auto& [type_url, by_name] : resources) {
     for (const auto& [name, resource] : by_name) {
-      walk.Visit(absl::StrCat(type_url, " \"", name, "\""), resource->any);
+      const std::string owner = absl::StrCat(type_url, " \"", name, "\"");
+      Walk walk;
+      walk.Visit(resource->any);
+      for (const std::string& fault : walk.faults()) {
+        out.push_back(absl::StrCat(owner, ": ", fault));
+      }
+      for (const Reference& need : walk.references()) {
+        const auto type = resources.find(need.type_url);
+        if (type != resources.end() && type->second.contains(need.name)) continue;
+        out.push_back(absl::StrCat(owner, ": there is no ", need.type_url, " \"", need.name, "\""));
+      }
     }
   }
   return out;

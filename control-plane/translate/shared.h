@@ -1,6 +1,8 @@
 // Translation in two parts, so that many proxies share the larger one.
 #pragma once
 
+#include <string>
+
 #include "control-plane/model/mesh.h"
 #include "control-plane/model/proxy_node.h"
 #include "control-plane/model/resource.h"
@@ -12,6 +14,10 @@ namespace control {
 // each node.
 // By itself it is not Consistent(): its listeners use the clusters that TranslateOwn() adds.
 ResourceSet TranslateShared(const Mesh& mesh, const ProxyNode& node);
+
+// Nodes of which this and what TranslateShared() reads are equal have equal resources under one
+// mesh: the pods of one deployment, say.
+std::string OwnKey(const Mesh& mesh, const ProxyNode& node);
 
 // Adds the rest: what depends on the workload itself. Cost: linear in its own ports.
 void TranslateOwn(const Mesh& mesh, const ProxyNode& node, ResourceSet& resources);

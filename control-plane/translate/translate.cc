@@ -1,6 +1,8 @@
 // Puts the resources of one proxy together: read this file first.
 #include "control-plane/translate/translate.h"
 
+#include <absl/strings/str_cat.h>
+
 #include "control-plane/translate/clusters.h"
 #include "control-plane/translate/listeners.h"
 #include "control-plane/translate/pack.h"
@@ -29,18 +31,43 @@ ResourceSet TranslateShared(const Mesh& mesh, const ProxyNode& node) {
   return resources;
 }
 
-void TranslateOwn(const Mesh& mesh, const ProxyNode& node, ResourceSet& resources) {
-  if (node.kind != ProxyNode::Kind::kSidecar) return;
+namespace {
+
+// What the resources of a node's own depend on.
+struct Own {
+  TlsMode mode = TlsMode::kPermissive;
+  std::vector<InboundPort> inbound;
+};
+
+Own OwnOf(const Mesh& mesh, const ProxyNode& node) {
+  Own own;
   const Workload* workload = mesh.FindWorkload({node.pod_namespace, node.pod});
-  const TlsMode mode = workload != nullptr
-                           ? workload->tls_mode
-                           : EffectiveTlsMode(mesh, node.pod_namespace, node.labels);
+  own.mode = workload != nullptr ? workload->tls_mode
+                                 : EffectiveTlsMode(mesh, node.pod_namespace, node.labels);
   const std::string& ip = workload != nullptr && !workload->ip.empty() ? workload->ip : node.ip;
   const auto it = mesh.inbound.find(ip);
-  static const std::vector<InboundPort> kNone;
-  const std::vector<InboundPort>& inbound = it == mesh.inbound.end() ? kNone : it->second;
-  AddLocalClusters(inbound, resources);
-  AddInboundListener(mesh, mode, inbound, resources);
+  if (it != mesh.inbound.end()) own.inbound = it->second;
+  return own;
+}
+
+}  // namespace
+
+std::string OwnKey(const Mesh& mesh, const ProxyNode& node) {
+  if (node.kind != ProxyNode::Kind::kSidecar) return "";
+  const Own own = OwnOf(mesh, node);
+  std::string key = absl::StrCat(static_cast<int>(own.mode));
+  for (const InboundPort& port : own.inbound) {
+    absl::StrAppend(&key, " ", port.port, "/", static_cast<int>(port.protocol), "/",
+                    port.service.ns, "/", port.service.name);
+  }
+  return key;
+}
+
+void TranslateOwn(const Mesh& mesh, const ProxyNode& node, ResourceSet& resources) {
+  if (node.kind != ProxyNode::Kind::kSidecar) return;
+  const Own own = OwnOf(mesh, node);
+  AddLocalClusters(own.inbound, resources);
+  AddInboundListener(mesh, own.mode, own.inbound, resources);
 }
 
 ResourceSet Translate(const Mesh& mesh, const ProxyNode& node) {
