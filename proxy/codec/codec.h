@@ -93,6 +93,10 @@ class ServerCodec {
   // answer.
   virtual void Drain() = 0;
   virtual size_t active_streams() const = 0;
+  // HTTP/2: true while a request's head has begun and not ended.
+  virtual bool mid_head() const { return false; }
+  // HTTP/2: that took too long; ends the connection.
+  virtual void GiveUpHead() {}
   // The connection's buffered() crossed its marks: told to the streams.
   virtual void OnWriteHigh() = 0;
   virtual void OnWriteLow() = 0;

@@ -73,7 +73,7 @@ ParseError NoteLength(absl::string_view value, FieldRules rules, Framing& framin
 // "chunked" alone is understood. Codings that are whole but unknown get 501 (RFC 9112 §6.1);
 // whatever else might hide or double "chunked" gets 400 (§6.3, item 4).
 ParseError NoteCoding(absl::string_view value, FieldRules rules, Framing& framing) {
-  constexpr char kDetails[] = "http1.invalid_transfer_encoding";
+  static constexpr char kDetails[] = "http1.invalid_transfer_encoding";
   if (rules.http10 || framing.chunked) return {kDetails, 400};
   framing.chunked = true;
   if (absl::EqualsIgnoreCase(value, "chunked")) return {};

@@ -108,7 +108,8 @@ int Http2Callbacks::OnFrame(nghttp2_session* session, const nghttp2_frame* frame
       self.role_.OnPeerLimits();
       break;
     case NGHTTP2_PING:
-      if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) self.OnPingAnswer();
+      if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) break;
+      self.OnPingAnswer({reinterpret_cast<const char*>(frame->ping.opaque_data), 8});
       break;
     default: break;
   }
@@ -138,7 +139,9 @@ int Http2Callbacks::OnSent(nghttp2_session* session, const nghttp2_frame* frame,
       return 0;
     case NGHTTP2_RST_STREAM: self.stats_[kHttp2TxReset].Add(); return 0;
     case NGHTTP2_DATA: self.floods_.OnDataSent(); break;
-    case NGHTTP2_HEADERS: break;
+    case NGHTTP2_HEADERS:
+      if (Http2Stream* stream = Find(session, frame->hd.stream_id)) stream->OnHeadSent();
+      break;
     default: return 0;
   }
   if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;

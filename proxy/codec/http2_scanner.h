@@ -19,6 +19,9 @@ class Http2Scanner {
   // where its frame begins, 0 if that was in an earlier chunk. False at the end of `data`.
   bool Next(absl::string_view data, size_t& at, size_t& start, nghttp2_frame_hd& head);
 
+  // The last frame whose head was told is whole.
+  bool between_frames() const { return left_ == 0; }
+
  private:
   static constexpr size_t kHeadBytes = 9;
   size_t left_;               // Until the next head.

@@ -189,6 +189,10 @@ class Http2ServerCodec final : public ServerCodec, public Http2Role {
   void OnConnectionClosed(ResetReason reason) override { session_.Abandon(reason); }
   void Drain() override { session_.Drain(); }
   size_t active_streams() const override { return session_.streams(); }
+  bool mid_head() const override { return session_.mid_head(); }
+  void GiveUpHead() override {
+    session_.Kill(NGHTTP2_ENHANCE_YOUR_CALM, "http2.request_headers_timeout");
+  }
   void OnWriteHigh() override { session_.SetSinkHigh(true); }
   void OnWriteLow() override { session_.SetSinkHigh(false); }
   HttpVersion version() const override { return HttpVersion::kHttp2; }

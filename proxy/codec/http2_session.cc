@@ -127,6 +127,8 @@ void Http2Session::Receive(absl::string_view data) {
   size_t start = 0;
   nghttp2_frame_hd head;
   while (scanner_.Next(data, at, start, head)) {
+    in_head_ = head.type == NGHTTP2_HEADERS || head.type == NGHTTP2_CONTINUATION;
+    head_ended_ = (head.flags & NGHTTP2_FLAG_END_HEADERS) != 0;
     const size_t queued = nghttp2_session_get_outbound_queue_size(session_);
     const char* flood = floods_.OnFrameBegins(head, queued, loop_.NowNs());
     if (flood == nullptr && !NeedsLook(head)) continue;
@@ -258,9 +260,10 @@ void Http2Session::Ping(absl::string_view payload) {
   FlushSoon();
 }
 
-void Http2Session::OnPingAnswer() {
+void Http2Session::OnPingAnswer(absl::string_view payload) {
   if (keepalive_ != nullptr) keepalive_->OnAnswer();
-  if (draining_) SendLastGoaway();
+  // An answer to an older PING says nothing of the notice.
+  if (draining_ && payload == kDrainPing) SendLastGoaway();
 }
 
 void Http2Session::SendLastGoaway() {

@@ -63,6 +63,11 @@ class Http2Session final : public Flushable {
   bool MayCreditHeld(uint32_t bytes);
   void ReleaseHeld(uint32_t bytes) { held_ -= bytes; }
 
+  // Ends the connection with GOAWAY; the result is for nghttp2's callback to return.
+  int Kill(uint32_t code, const char* why);
+  // A header block has begun and not ended.
+  bool mid_head() const { return in_head_ && !(head_ended_ && scanner_.between_frames()); }
+
   nghttp2_session* raw() { return session_; }
   EventLoop& loop() { return loop_; }
   const Http2Limits& limits() const { return limits_; }
@@ -107,10 +112,8 @@ class Http2Session final : public Flushable {
   bool NeedsLook(const nghttp2_frame_hd& head);
   void Look(const nghttp2_frame_hd& head);
   void Feed(absl::string_view data);
-  // Ends the connection with GOAWAY; the result is for nghttp2's callback to return.
-  int Kill(uint32_t code, const char* why);
   void WriteLastGoaway();
-  void OnPingAnswer();
+  void OnPingAnswer(absl::string_view payload);
   void Ping(absl::string_view payload);
   void SendLastGoaway();
   void CutUnflushed();
@@ -131,6 +134,8 @@ class Http2Session final : public Flushable {
   FloodGuard floods_;
   RecentStreams recent_;      // Server.
   int32_t newest_ = 0;        // Server: the highest stream seen.
+  bool in_head_ = false;      // The last frame that was scanned is of a header block,
+  bool head_ended_ = false;   // and is the block's last.
   bool unfed_reset_ = false;  // An RST_STREAM was scanned that nghttp2 has not had yet.
   Timer flush_timer_;         // Looks for answers that the peer does not take.
   Timer drain_timer_;

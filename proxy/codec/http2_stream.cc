@@ -133,6 +133,10 @@ bool Http2Stream::OnClosed(uint32_t code) {
 
 void Http2Stream::Abandon(ResetReason reason) {
   closed_ = true;
+  // What never left us can't have been processed.
+  if (!session_.server() && !head_sent_ && reason == ResetReason::kConnectionClosed) {
+    reason = ResetReason::kRefused;
+  }
   if (listening()) Fail(reason);
 }
 

@@ -39,6 +39,7 @@ class Http2Stream {
   // True if not a byte has left since the last call.
   bool StalledSinceLastLook();
   void OnNotSent() { not_sent_ = true; }
+  void OnHeadSent() { head_sent_ = true; }
   // nghttp2 has closed the stream. True if the session may drop it.
   bool OnClosed(uint32_t code);
   // DATA to send: nghttp2's read callback, then the bytes themselves.
@@ -101,6 +102,7 @@ class Http2Stream {
   bool oversize_ = false;  // Over the limits on heads.
   bool peer_reset_ = false;
   bool not_sent_ = false;  // The request never left.
+  bool head_sent_ = false;
   bool closed_ = false;    // nghttp2 has closed it, or we reset it.
   bool reset_ = false;     // We gave it up: an RST_STREAM is queued.
   bool deferred_ = false;  // nghttp2 waits for data.

@@ -94,7 +94,7 @@ void HttpConnection::OnData(absl::string_view data) {
   stream_begun_ = false;
   if (codec_ == nullptr) {
     const std::string before = preface_;
-    if (!MakeCodec(data)) return;
+    if (!MakeCodec(data)) return BoundHead();
     preface_.clear();
     if (!before.empty()) codec_->OnData(before);
     if (connection_->closed()) return;
@@ -105,13 +105,17 @@ void HttpConnection::OnData(absl::string_view data) {
 
 // Bytes that began no request are a part of the next head.
 void HttpConnection::BoundHead() {
-  if (!http1_ || !exchanges_.empty() || head_.armed() || connection_->closed()) return;
-  if (config_->request_headers_timeout <= absl::ZeroDuration() || stream_begun_) return;
+  if (config_->request_headers_timeout <= absl::ZeroDuration() || connection_->closed()) return;
+  const bool http2 = codec_ != nullptr && !http1_;
+  if (http2 && !codec_->mid_head()) return head_.Cancel();
+  if (head_.armed() || (!http2 && (!exchanges_.empty() || stream_begun_))) return;
   head_.Arm(config_->request_headers_timeout);
 }
 
 void HttpConnection::OnHeadLate() {
   info_.stats[kDownstreamRqHeaderTimeout].Add();
+  if (codec_ == nullptr) return connection_->CloseAfterFlush();
+  if (!http1_) return codec_->GiveUpHead();
   connection_->Write(
       "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
   connection_->CloseAfterFlush();

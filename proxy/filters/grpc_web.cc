@@ -36,6 +36,7 @@ class GrpcWeb final : public Filter {
     const Header* accept = head.headers.Find("accept");
     absl::string_view ignored;
     text_answer_ = accept != nullptr && Takes(accept->value, kText, ignored);
+    if (format == "+proto") format = {};  // The default needs no name.
     head.headers.Set(HeaderId::kContentType, absl::StrCat("application/grpc", format));
     head.headers.Set(HeaderId::kTe, "trailers");
     head.headers.Set("grpc-accept-encoding", "identity,deflate,gzip");

@@ -282,7 +282,7 @@ void Forwarder::OnReset(ResetReason reason) {
   if (host_ != nullptr) cluster.Record(*host_, true);
   const bool refused = reason == ResetReason::kRefused;
   const bool stale =
-      reused_ && reason != ResetReason::kProtocolError && IsSafeMethod(head_->method);
+      reused_ && !http2_ && reason != ResetReason::kProtocolError && IsSafeMethod(head_->method);
   uint32_t causes = kRetryReset | kRetry5xx | kRetryGatewayError;
   if (refused) causes |= kRetryRefusedStream;
   if (RetryInstead(causes, refused || stale)) return;

@@ -71,12 +71,14 @@ class Peer:
 
     def pump(self, seconds=0.0):
         """Reads what is there, waiting at most `seconds` for the first of it."""
-        while not self.closed and select.select([self.sock], [], [], seconds)[0]:
-            seconds = 0
+        while not self.closed:
             try:
+                if not select.select([self.sock], [], [], seconds)[0]:
+                    return
                 data = self.sock.recv(1 << 18)
-            except ConnectionError:
+            except (OSError, ValueError):  # Reset, or closed by the test meanwhile.
                 data = b""
+            seconds = 0
             if not data:
                 self.closed = True
             self.input += data

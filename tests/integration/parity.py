@@ -34,6 +34,26 @@ def fixed(listener):
     return listener, port
 
 
+class EnvoyProxy:
+    """A real Envoy in the place of mesh.Proxy."""
+
+    def __init__(self, listeners, clusters):
+        self.dir = tempfile.TemporaryDirectory()
+        self.ports = {listener["name"]: fixed(listener)[1] for listener in listeners}
+        path = os.path.join(self.dir.name, "bootstrap.json")
+        with open(path, "w") as file:
+            json.dump({"static_resources": {"listeners": listeners, "clusters": clusters}}, file)
+        self.process = subprocess.Popen([ENVOY, "-l", "off", "--concurrency", "1", "--disable-hot-restart", "-c", path],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for port in self.ports.values():
+            wait_for(lambda: self.process.poll() is not None or accepts(port), 20)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.dir.cleanup()
+
+
 def ask(port, method, path, headers, body=None):
     status, got, text = request(port, path, method, body, headers)
     return (status, text, {name: value.replace(f":{port}", ":PORT") for name, value in got.items() if name not in VARY})

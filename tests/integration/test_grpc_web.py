@@ -1,10 +1,10 @@
 """gRPC-Web: a browser's HTTP/1.1 calls reach a gRPC server, and its trailers come back as a message."""
 import base64
-import threading
 import unittest
 
 from mesh import *
 from h2raw import *
+from parity import EnvoyProxy, skip_without_envoy
 from test_http2_connections import Upstream, answer
 
 MESSAGE = b"\0\0\0\0\3abc"
@@ -13,6 +13,8 @@ TRAILER_FRAME = b"\x80" + struct.pack(">I", len(TRAILERS)) + TRAILERS
 
 
 class GrpcWeb(unittest.TestCase):
+    proxy_type = Proxy
+
     def setUp(self):
         def serve(peer, _):
             done = set()
@@ -32,8 +34,8 @@ class GrpcWeb(unittest.TestCase):
 
         upstream = Upstream(serve)
         self.addCleanup(upstream.close)
-        self.proxy = Proxy([http_listener("in", "up", filters=[http_filter("grpc_web")])],
-                           [cluster("up", upstream.port, **http2())])
+        self.proxy = self.proxy_type([http_listener("in", "up", filters=[http_filter("grpc_web")])],
+                                     [cluster("up", upstream.port, **http2())])
         self.addCleanup(self.proxy.close)
 
     def call(self, body, path="/a.B/C", **headers):
@@ -45,7 +47,7 @@ class GrpcWeb(unittest.TestCase):
         self.assertEqual((status, headers["content-type"]), (200, "application/grpc-web+proto"))
         self.assertEqual(body, MESSAGE * 2 + TRAILER_FRAME)
         head, sent = self.seen
-        self.assertEqual((head["content-type"], head["te"], sent), ("application/grpc+proto", "trailers", MESSAGE))
+        self.assertEqual((head["content-type"], head["te"], sent), ("application/grpc", "trailers", MESSAGE))
         self.assertNotIn("content-length", head)
 
     def test_text(self):
@@ -76,5 +78,11 @@ class GrpcWeb(unittest.TestCase):
         self.assertEqual((headers["content-type"], body), ("application/grpc", MESSAGE * 2))
 
 
+class GrpcWebInEnvoy(GrpcWeb):
+    """What is asked for above is what a real Envoy does."""
+    proxy_type = EnvoyProxy
+
+
 if __name__ == "__main__":
+    skip_without_envoy()
     unittest.main()

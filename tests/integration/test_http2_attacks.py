@@ -290,6 +290,33 @@ class Attacks(unittest.TestCase):
                 peer.wait(lambda: 1 in peer.resets)
                 self.assertEqual(peer.resets[1], PROTOCOL_ERROR)
 
+    def test_a_head_that_does_not_end_is_given_up(self):
+        proxy = self.timed()
+        for piece in (PREFACE[:10], PREFACE + frame(SETTINGS) + frame(HEADERS, END_HEADERS, 1, block(GET))[:12],
+                      PREFACE + frame(SETTINGS) + frame(HEADERS, END_STREAM, 1, block(GET))):
+            with self.subTest(piece), socket.create_connection(("127.0.0.1", proxy.ports["in"]), 10) as slow:
+                slow.sendall(piece)
+                got = b""
+                while chunk := slow.recv(4096):
+                    got += chunk
+                if len(piece) > len(PREFACE):
+                    self.assertIn(b"\0\0\0\x0b", got[-4:])
+        self.assertEqual(proxy.stat("http.in.downstream_rq_header_timeout"), 3)
+        peer = Peer(proxy.ports["in"])
+        self.peers.append(peer)
+        peer.request(1)
+        peer.wait(lambda: 1 in peer.heads)
+        time.sleep(0.5)
+        peer.request(3)
+        peer.wait(lambda: 3 in peer.heads)
+
+    def timed(self):
+        listener = http_listener("in", "up")
+        listener["filter_chains"][0]["filters"][0]["typed_config"]["request_headers_timeout"] = "0.3s"
+        proxy = Proxy([listener], [cluster("up", self.origin.port)])
+        self.addCleanup(proxy.close)
+        return proxy
+
     # Streams and windows.
     def test_more_streams_than_allowed(self):
         gate = threading.Event()

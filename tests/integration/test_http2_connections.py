@@ -190,6 +190,28 @@ class Connections(unittest.TestCase):
         self.assertIn(b"reset reason: remote reset", peer.bodies[1])
         self.assertEqual(len(upstream.peers[0].ended), 1)
 
+    def test_a_stream_that_is_lost_with_its_connection_is_not_sent_again(self):
+        def serve(peer, number):
+            if number > 1:
+                return answer_all(peer, number)
+            peer.wait(lambda: 1 in peer.ended)
+            answer(peer, 1)
+            peer.wait(lambda: 3 in peer.ended)
+            peer.close()
+
+        upstream = self.upstream(serve, settings=UNIT)
+        proxy = self.proxy(upstream)
+        peer = self.peer(proxy)
+        peer.request(1)
+        peer.wait(lambda: 1 in peer.ended)
+        peer.request(3)
+        peer.wait(lambda: 3 in peer.ended)
+        self.assertEqual(peer.status(3), "503")
+        peer.request(5)
+        peer.wait(lambda: 5 in peer.ended)
+        self.assertEqual(peer.status(5), "200")
+        self.assertEqual(proxy.stat("cluster.up.upstream_rq_total"), 3)
+
     def test_a_reset_after_a_whole_answer_takes_nothing_from_it(self):
         body = b"x" * 16000
 

@@ -84,6 +84,18 @@ TEST_CASE("http2: a lost connection resets every stream with the reason") {
   CHECK(link.server_log.streams.at(0)->reset == ResetReason::kConnectionClosed);
 }
 
+TEST_CASE("http2: a request that never left is refused, not lost, when the connection goes") {
+  LinkedHttp2 link;
+  ResponseLog sent;
+  ResponseLog unsent;
+  link.Send(sent, {}, true);
+  link.Run();
+  link.Send(unsent, {}, true);
+  link.client->OnConnectionClosed(ResetReason::kConnectionClosed);
+  CHECK(sent.reset == ResetReason::kConnectionClosed);
+  CHECK(unsent.reset == ResetReason::kRefused);
+}
+
 TEST_CASE("http2: streams above a GOAWAY's last id are refused") {
   pinnace::FakeClock clock;
   EventLoop loop(NewLibeventPoller(), clock, 1);
