@@ -115,6 +115,9 @@ class ClientCodecEvents {
   virtual void OnCapacityChange() {}
 };
 
+// Informational answers that a request may get, 101 aside; the next one is a protocol error.
+inline constexpr int kInformationalMax = 32;
+
 // One upstream connection's protocol.
 class ClientCodec {
  public:

@@ -14,9 +14,6 @@
 namespace proxy {
 namespace {
 
-// Informational answers to one request, 101 aside.
-constexpr int kInformationalMax = 32;
-
 class Http1Client final : public ClientCodec, public RequestSender, private BodyReader::Sink {
  public:
   Http1Client(ByteSink& sink, ClientCodecEvents& events, const CodecLimits& limits)

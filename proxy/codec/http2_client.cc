@@ -105,6 +105,7 @@ class Http2ClientStream final : public Http2StreamOf<ResponseHead, RequestHead> 
     if (head.status == 101 || (head.status < 200 && last)) return Refuse();
     head.version = HttpVersion::kHttp2;
     if (head.status < 200) {
+      if (++informational_ > kInformationalMax) return Refuse();
       content_length_.reset();
       if (listening()) events_->OnInformational(std::move(head));
       return;
@@ -140,6 +141,7 @@ class Http2ClientStream final : public Http2StreamOf<ResponseHead, RequestHead> 
   }
 
   bool upgrade_ = false;
+  int informational_ = 0;
   const RequestHead* waiting_ = nullptr;  // An upgrade's, until the peer's SETTINGS.
   std::string websocket_key_;
   std::string upgrade_text_;

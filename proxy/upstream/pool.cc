@@ -48,12 +48,15 @@ void Pool::Ask(StreamWaiter& waiter) {
   if (waiters_.size() > OnTheirWay()) Connect();
 }
 
-// One connection serves one HTTP/1.1 stream, but many of HTTP/2.
+// One connection serves one HTTP/1.1 stream, but many of HTTP/2: also one that is open and has yet
+// to hear how many.
 size_t Pool::OnTheirWay() const {
   if (!http2_) return connecting_;
-  const Http2Limits& limits = context_.config->codec;
-  return connecting_ * std::min({limits.concurrent_streams_max, limits.streams_before_settings_max,
-                                 peer_streams_max_});
+  const size_t each = std::min(context_.config->codec.concurrent_streams_max, peer_streams_max_);
+  const auto young =
+      std::count_if(connections_.begin(), connections_.end(),
+                    [](const auto& connection) { return connection->awaits_settings(); });
+  return (connecting_ + static_cast<size_t>(young)) * each;
 }
 
 void Pool::Cancel(StreamWaiter& waiter) {

@@ -73,7 +73,7 @@ class Pool {
   void OnStreamDone(PooledConnection& connection);
   void OnGone(PooledConnection& connection, CloseReason reason, absl::string_view why);
   PooledConnection* FindOpen();
-  // How many waiters the connections that are being opened will serve at once.
+  // How many waiters will be served at once when what is being opened is ready.
   size_t OnTheirWay() const;
 
   PoolContext& context_;

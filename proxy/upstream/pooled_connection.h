@@ -17,6 +17,9 @@ class PooledConnection final : public ConnectionEvents, public ClientCodecEvents
   void Start(absl::Duration timeout) { connection_->Start(timeout); }
   bool ready() const { return codec_ != nullptr && !leaving_; }
   bool was_ready() const { return codec_ != nullptr; }
+  bool awaits_settings() const {
+    return ready() && codec_->version() == HttpVersion::kHttp2 && codec_->peer_streams_max() == 0;
+  }
   bool CanOpen() const { return ready() && codec_->CanOpen(); }
   bool idle() const { return codec_ == nullptr || codec_->active_streams() == 0; }
   void Lend(StreamWaiter& waiter);

@@ -96,6 +96,25 @@ TEST_CASE("http2: a request that never left is refused, not lost, when the conne
   CHECK(unsent.reset == ResetReason::kRefused);
 }
 
+TEST_CASE("http2: informational answers are bounded") {
+  LinkedHttp2 link;
+  ResponseLog answer;
+  link.Send(answer, {}, true);
+  link.Run();
+  ResponseHead early;
+  early.status = 103;
+  for (int i = 0; i < kInformationalMax; ++i) {
+    link.server_log.streams.at(0)->sender->SendInformational(early);
+  }
+  link.Run();
+  CHECK(answer.informational.size() == kInformationalMax);
+  CHECK_FALSE(answer.reset);
+  link.server_log.streams.at(0)->sender->SendInformational(early);
+  link.Run();
+  CHECK(answer.reset == ResetReason::kProtocolError);
+  CHECK(link.client_stats[kHttp2RxMessagingError].Read() == 1);
+}
+
 TEST_CASE("http2: streams above a GOAWAY's last id are refused") {
   pinnace::FakeClock clock;
   EventLoop loop(NewLibeventPoller(), clock, 1);
