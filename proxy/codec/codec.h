@@ -18,6 +18,7 @@ struct CodecLimits {
   uint32_t head_bytes_max = 60 * 1024;  // 431; 414 if the request line alone is longer.
   uint32_t header_count_max = 100;      // 431.
   bool accept_http_10 = true;
+  uint32_t requests_max = 0;  // HTTP/1 server: the last answer says close. 0: no bound.
   // HTTP/1: what becomes of a field whose name holds an underscore, which some applications cannot
   // tell from a dash. kReject: 400. kDrop: the field is left out (OnFieldsDropped).
   enum class Underscores : uint8_t { kAllow, kReject, kDrop };
@@ -93,9 +94,9 @@ class ServerCodec {
   // answer.
   virtual void Drain() = 0;
   virtual size_t active_streams() const = 0;
-  // HTTP/2: true while a request's head has begun and not ended.
+  // True while a request's head has begun and not ended (HTTP/2 alone says so).
   virtual bool mid_head() const { return false; }
-  // HTTP/2: that took too long; ends the connection.
+  // That took too long: ends the connection, in HTTP/1 with 408.
   virtual void GiveUpHead() {}
   // The connection's buffered() crossed its marks: told to the streams.
   virtual void OnWriteHigh() = 0;
@@ -127,6 +128,9 @@ class ClientCodec {
   virtual void OnConnectionClosed(ResetReason reason) = 0;
   // True if NewStream may be called: HTTP/1 when idle, HTTP/2 below both sides' stream limits.
   virtual bool CanOpen() const = 0;
+  // How long the peer said that it keeps an idle connection (Keep-Alive: timeout=N); infinite if it
+  // said nothing.
+  virtual absl::Duration kept_idle() const { return absl::InfiniteDuration(); }
   // Starts a request. `events` must outlive the stream. Requires CanOpen().
   virtual RequestSender& NewStream(ResponseEvents& events) = 0;
   virtual size_t active_streams() const = 0;

@@ -32,6 +32,9 @@ class Http1Client final : public ClientCodec, public RequestSender, private Body
     keep_alive_ = true;
     return *this;
   }
+  absl::Duration kept_idle() const override {
+    return kept_seconds_ == UINT32_MAX ? absl::InfiniteDuration() : absl::Seconds(kept_seconds_);
+  }
   size_t active_streams() const override { return response_ == nullptr ? 0 : 1; }
   void Drain() override {
     draining_ = true;
@@ -95,6 +98,7 @@ class Http1Client final : public ClientCodec, public RequestSender, private Body
   ResponseEvents* response_ = nullptr;
   BodyReader body_;
   int informational_ = 0;
+  uint32_t kept_seconds_ = UINT32_MAX;
   int pauses_ = 0;  // Of this stream: taken back when it ends.
   bool reading_body_ = false;
   bool request_done_ = false;
@@ -240,7 +244,11 @@ const char* Http1Client::ParseHead(absl::string_view block, ResponseHead& head, 
   const absl::string_view whole(copy, block.size());
   const size_t line_end = whole.find("\r\n");
   const absl::string_view line = whole.substr(0, line_end);
-  // "HTTP/1.1 200 OK"; the reason may be missing.
+  // "HTTP/1.1 200 OK"; the reason may be missing, but holds no control byte.
+  for (const char c : line) {
+    const auto byte = static_cast<uint8_t>(c);
+    if ((byte < 0x20 && byte != '\t') || byte == 0x7f) return "http1.invalid_status_line";
+  }
   if (line.size() < 12 || !absl::StartsWith(line, "HTTP/1.") || line[8] != ' ' ||
       (line[7] != '0' && line[7] != '1') || (line.size() > 12 && line[12] != ' ')) {
     return "http1.invalid_status_line";
@@ -269,6 +277,7 @@ void Http1Client::Begin(ResponseHead head, const Framing& framing) {
   if (head.status == 101) head.upgrade = framing.upgrade;
   tunnel_ = head.status == 101 || (is_connect_ && head.status / 100 == 2);
   const bool http10 = head.version == HttpVersion::kHttp10;
+  kept_seconds_ = framing.kept_seconds;
   keep_alive_ = http10 ? framing.keep_alive : !framing.close;
   BodyKind kind = BodyKind::kUntilClose;
   if (tunnel_) {

@@ -9,6 +9,7 @@
 
 #include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
+#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
 #include <absl/strings/strip.h>
@@ -114,6 +115,14 @@ bool NoteFraming(const Header& field, FieldRules rules, Framing& framing, std::s
       }
       return true;
     case HeaderId::kKeepAlive:
+      for (absl::string_view one : absl::StrSplit(field.value, ',')) {
+        uint32_t seconds = 0;
+        one = StripOws(one);
+        if (absl::ConsumePrefix(&one, "timeout=") && absl::SimpleAtoi(one, &seconds)) {
+          framing.kept_seconds = seconds;
+        }
+      }
+      return true;
     case HeaderId::kProxyConnection:
     case HeaderId::kHttp2Settings: return true;
     case HeaderId::kUpgrade: framing.upgrade = field.value; return true;

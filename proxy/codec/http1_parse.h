@@ -23,8 +23,9 @@ struct Framing {
   bool close = false;       // Connection: close
   bool keep_alive = false;  // Connection: keep-alive
   bool expects_continue = false;
-  uint32_t dropped = 0;       // Fields left out because of an underscore in their names.
-  absl::string_view upgrade;  // Only if Connection names it.
+  uint32_t kept_seconds = UINT32_MAX;  // Keep-Alive: timeout=N
+  uint32_t dropped = 0;                // Fields left out because of an underscore in their names.
+  absl::string_view upgrade;           // Only if Connection names it.
   absl::string_view host;
   bool has_host = false;
 };

@@ -37,6 +37,9 @@ class Http1Server final : public ServerCodec,
     if (request_ == nullptr && pending_.empty() && !closed_) CloseCodec(false, "");
   }
   size_t active_streams() const override { return request_ == nullptr ? 0 : 1; }
+  void GiveUpHead() override {
+    if (!closed_ && request_ == nullptr) Refuse({"request_header_timeout", 408});
+  }
   void OnWriteHigh() override {
     if (request_ != nullptr) request_->OnWriteHigh();
   }
@@ -44,8 +47,13 @@ class Http1Server final : public ServerCodec,
     if (request_ != nullptr) request_->OnWriteLow();
   }
   HttpVersion version() const override { return HttpVersion::kHttp11; }
-  // Goes on with bytes that came while a request was running.
+  // Goes on with bytes that came while a request was running; or lets go of a request whose answer
+  // is out, when the connection ends with it.
   void Flush() override {
+    if (response_done_ && !request_done_ && !keep_alive_ && request_ != nullptr) {
+      std::exchange(request_, nullptr)->OnReset(ResetReason::kLocal);
+      return CloseCodec(false, "");
+    }
     std::string bytes = std::move(pending_);
     pending_.clear();
     if (!bytes.empty()) OnData(bytes);
@@ -94,6 +102,7 @@ class Http1Server final : public ServerCodec,
   uint64_t dropped_bytes_ = 0;
   std::optional<uint64_t> promised_;  // Bytes that the answer's content-length still owes.
   int empty_lines_ = 0;
+  uint32_t requests_ = 0;
   bool request_done_ = false;
   bool response_begun_ = false;
   bool response_done_ = false;
@@ -246,6 +255,7 @@ ParseError Http1Server::ParseHead(absl::string_view block, RequestHead& head, Fr
 
 void Http1Server::Begin(RequestHead head, const Framing& framing) {
   http10_ = head.version == HttpVersion::kHttp10;
+  if (++requests_ == limits_.requests_max) draining_ = true;
   keep_alive_ = http10_ ? framing.keep_alive && !framing.close : !framing.close;
   is_head_ = head.method == "HEAD";
   is_connect_ = head.method == "CONNECT";
@@ -346,7 +356,7 @@ void Http1Server::SendHead(const ResponseHead& head, bool last) {
   tunnel_ = (wants_upgrade_ && head.status == 101) || (is_connect_ && head.status / 100 == 2);
   if (draining_ && !tunnel_) keep_alive_ = false;
   // Whether the body that waited for 100 will come after all is for the client alone to know.
-  if (owes_continue_) keep_alive_ = false;
+  if (owes_continue_ || head.status == 408) keep_alive_ = false;
   const bool declined = body_.kind() == BodyKind::kTunnel && !tunnel_;
   // An answer to an upgrade that opens no tunnel leaves the bytes behind it without meaning.
   if (declined) keep_alive_ = false;
@@ -438,10 +448,12 @@ void Http1Server::SendTrailers(const Headers& trailers) {
 
 void Http1Server::EndResponse() {
   response_done_ = true;
-  if (tunnel_) {
-    request_done_ = true;
+  if (tunnel_) {  // One side's end is the end of both (RFC 9110 §9.3.6).
     keep_alive_ = false;
+    if (!std::exchange(request_done_, true)) request_->OnData({}, true);
   }
+  // The rest of a request is worth reading only for the sake of the next one.
+  if (!request_done_ && !keep_alive_ && request_ != nullptr) return loop_.FlushSoon(*this);
   MaybeNext();
 }
 

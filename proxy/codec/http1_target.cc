@@ -92,7 +92,10 @@ ParseError ParseRequestLine(absl::string_view line, bool accept_http_10, Request
   const absl::string_view version = line.substr(second + 1);
   if (const ParseError error = JudgeMethod(parts.method); error.details != nullptr) return error;
   if (parts.target.empty() || !IsTarget(parts.target)) return {"http1.invalid_url", 400};
-  if (version == "HTTP/1.1") {
+  // A later minor version is read as the one that is spoken here (RFC 9110 §2.5).
+  const bool later = version.size() == 8 && absl::StartsWith(version, "HTTP/1.") &&
+                     version[7] >= '1' && version[7] <= '9';
+  if (later) {
     parts.version = HttpVersion::kHttp11;
   } else if (version == "HTTP/1.0" && accept_http_10) {
     parts.version = HttpVersion::kHttp10;

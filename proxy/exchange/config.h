@@ -17,7 +17,19 @@
 
 namespace proxy {
 
+// How paths are brought to one spelling (see path.h).
+struct PathRules {
+  enum class EscapedSlashes : uint8_t { kKeep, kReject, kRedirect, kForward };
+  EscapedSlashes escaped_slashes = EscapedSlashes::kKeep;
+  bool normalize = false;
+  bool merge_slashes = false;
+  bool any() const {
+    return normalize || merge_slashes || escaped_slashes != EscapedSlashes::kKeep;
+  }
+};
+
 struct HttpConfig {
+  enum class ServerHeader : uint8_t { kOverwrite, kAppendIfAbsent, kPassThrough };
   enum class Codec : uint8_t { kAuto, kHttp1, kHttp2 };
   std::string stat_prefix;
   Codec codec = Codec::kAuto;
@@ -30,14 +42,16 @@ struct HttpConfig {
   bool keep_request_id = false;  // preserve_external_request_id
   bool always_set_request_id_in_response = false;
   bool use_remote_address = false;
+  bool forward_continue = false;  // proxy_100_continue
+  ServerHeader server_header = ServerHeader::kOverwrite;
   std::vector<UpgradeRule> upgrades;
-  bool normalize_path = false;
-  bool merge_slashes = false;
+  PathRules path;
   bool strip_port = false;
   bool suppress_envoy_headers = false;  // Of those that only tell Envoy's users something.
   absl::Duration idle_timeout = absl::Hours(1);
   absl::Duration stream_idle_timeout = absl::Minutes(5);
-  absl::Duration request_headers_timeout = absl::ZeroDuration();  // HTTP/1; zero: none.
+  absl::Duration request_headers_timeout = absl::Seconds(60);  // HTTP/1, from a head's first byte.
+  absl::Duration request_timeout = absl::ZeroDuration();       // Zero: none.
   absl::Duration drain_timeout = absl::Seconds(5);
   absl::Duration connection_duration_max = absl::ZeroDuration();  // Zero: none; so the next two.
   absl::Duration stream_duration_max = absl::ZeroDuration();

@@ -6,11 +6,11 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
+#include "proxy/exchange/path.h"
 #include "proxy/exchange/request_id.h"
 #include "proxy/exchange/rewrite.h"
 
 namespace proxy {
-
 Exchange::Exchange(DownstreamInfo& downstream, ResponseSender& sender, ExchangeOwner& owner)
     : downstream_(downstream),
       config_(downstream.config),
@@ -40,9 +40,10 @@ void Exchange::OnHead(RequestHead head, bool last) {
   info_.requested_server_name = downstream_.connection.transport().server_name();
   if (last) info_.request_end_ns = info_.start_ns;
 
-  PrepareRequest();
+  if (!PrepareRequest()) return;
   ChooseRoute();
   ArmDuration();
+  ArmLimit();
   if (!config_->filters.empty()) {
     StartFilters();
     if (filters_ != nullptr) return filters_->RequestHead(last);
@@ -92,11 +93,23 @@ void Exchange::Dispatch(bool last) {
   Forward(last);
 }
 
-void Exchange::PrepareRequest() {
-  const HttpConfig& config = *config_;
-  if (config.normalize_path || config.merge_slashes) {
-    NormalizePath(request_, config.normalize_path, config.merge_slashes);
+bool Exchange::CleanPath() {
+  switch (NormalizePath(config_->path, request_)) {
+    case PathVerdict::kServe: return true;
+    case PathVerdict::kReject:
+      downstream_.stats[kPathFailed].Add();
+      Reply(400, "path_normalization_failed", "");
+      return false;
+    case PathVerdict::kRedirect: break;
   }
+  downstream_.stats[kPathRedirected].Add();
+  Reply(307, "path_normalization_redirect", "", request_.path);
+  return false;
+}
+
+bool Exchange::PrepareRequest() {
+  const HttpConfig& config = *config_;
+  if (config.path.any() && !CleanPath()) return false;
   Headers& headers = request_.headers;
   if (config.generate_request_id) {
     const Header* given = headers.Find(HeaderId::kXRequestId);
@@ -120,6 +133,7 @@ void Exchange::PrepareRequest() {
     headers.Set(HeaderId::kXForwardedProto,
                 downstream_.connection.transport().secure() ? "https" : "http");
   }
+  return true;
 }
 
 // A second time, after a filter cleared the route, in the table that was pinned the first time.
@@ -155,6 +169,7 @@ void Exchange::Forward(bool last) {
   if (endless && !UpgradeAllowed(upgrade, action.upgrades, config_->upgrades)) {
     return Reply(403, "upgrade_failed", "");
   }
+  if (action.idle_timeout) Touch();
   const absl::Duration timeout = endless ? absl::ZeroDuration() : RequestTimeout(action, request_);
   const bool tell = !downstream_.config->suppress_envoy_headers;
   const RetryPolicy* retry = action.retry   ? &*action.retry
@@ -174,7 +189,10 @@ void Exchange::Forward(bool last) {
   route_->request_edits.Apply(info_, request_.headers);
   host_->request_edits.Apply(info_, request_.headers);
   routes_->request_edits().Apply(info_, request_.headers);
-  SendContinue();
+  if (request_.expects_continue && !config_->forward_continue) {
+    waits_for_continue_ = true;
+    ArmLimit();
+  }
   forwarder_.emplace(ForwardContext{.loop = downstream_.worker.loop,
                                     .cluster = std::move(cluster),
                                     .action = action,
@@ -208,8 +226,8 @@ void Exchange::OnFilteredRequestTrailers(Headers trailers) {
 }
 
 void Exchange::SendContinue() {
-  if (!request_.expects_continue || continue_sent_) return;
-  continue_sent_ = true;
+  if (!request_.expects_continue) return;
+  request_.expects_continue = waits_for_continue_ = false;
   ResponseHead go_on;
   go_on.status = 100;
   sender_.SendInformational(go_on);
@@ -239,13 +257,16 @@ void Exchange::OnReset(ResetReason reason) {
     info_.details = !broke_rules                              ? "downstream_remote_disconnect"
                     : request_.version == HttpVersion::kHttp2 ? "http2.violation.of.messaging.rule"
                                                               : "http1.codec_error";
+    if (broke_rules && request_.version != HttpVersion::kHttp2) info_.status = 400;
   }
   downstream_.stats[kDownstreamRqRxReset].Add();
   Finish();
 }
 
 void Exchange::OnResponseInformational(ResponseHead head) {
-  if (head.status != 100) sender_.SendInformational(head);
+  // 100 is for who asked for it, and once; it may come from a filter or from us instead.
+  if (head.status == 100) return SendContinue();
+  sender_.SendInformational(head);
 }
 
 void Exchange::OnResponseHead(ResponseHead head, bool last) {
@@ -284,12 +305,19 @@ void Exchange::DeliverData(absl::string_view data, bool last) {
   OnFilteredResponseData(data, last);
 }
 
+void Exchange::SetServerHeader() {
+  const bool keeps = response_.headers.Find(HeaderId::kServer) != nullptr ||
+                     config_->server_header == HttpConfig::ServerHeader::kPassThrough;
+  if (keeps && config_->server_header != HttpConfig::ServerHeader::kOverwrite) return;
+  response_.headers.Set(HeaderId::kServer, config_->server_name);
+}
+
 void Exchange::SendHead(bool last) {
   const HttpConfig& config = *config_;
   response_begun_ = true;
   info_.response = &response_;
   info_.status = response_.status;
-  response_.headers.Set(HeaderId::kServer, config.server_name);
+  SetServerHeader();
   if (response_.headers.Find(HeaderId::kDate) == nullptr) {
     response_.headers.AddView("date", HttpDate(info_.start, response_.headers.arena()),
                               HeaderId::kDate);
@@ -298,6 +326,11 @@ void Exchange::SendHead(bool last) {
     response_.headers.Set(HeaderId::kXRequestId, info_.request_id);
   }
   downstream_.stats[kDownstreamRq1xx + static_cast<size_t>(response_.status / 100 - 1)].Add();
+  if (response_.status == 101) {
+    counts_as_upgrade_ = true;
+    downstream_.stats[kUpgradesTotal].Add();
+    downstream_.stats[kUpgradesActive].Add();
+  }
   if (last) {
     sender_.SendHead(response_, true);
     EndResponse();
@@ -418,30 +451,6 @@ void Exchange::OnWriteLow() {
   if (forwarder_) forwarder_->ResumeResponse();
 }
 
-// The idle timer fires at the earliest possible moment; traffic only notes the time.
-void Exchange::Touch() {
-  const int64_t quiet = downstream_.worker.loop.NowNs() - idle_since_ns_;
-  const absl::Duration left = config_->stream_idle_timeout - absl::Nanoseconds(quiet);
-  if (left > absl::ZeroDuration()) return idle_.Arm(left);
-  SetFlag(info_, ResponseFlag::kIdleTimeout);
-  downstream_.stats[kDownstreamRqIdleTimeout].Add();
-  forwarder_.reset();
-  if (!response_begun_)
-    return Reply(request_done_ ? 504 : 408, "stream_idle_timeout", "stream timeout");
-  sender_.Reset(ResetReason::kLocal);
-  Finish();
-}
-
-void Exchange::OnTooLong() {
-  downstream_.stats[kDownstreamRqMaxDuration].Add();
-  forwarder_.reset();
-  if (response_begun_) info_.details = "max_duration_timeout";
-  OnFilterReply({.status = request_done_ ? 504 : 408,
-                 .details = "max_duration_timeout",
-                 .body = "downstream duration timeout",
-                 .grpc_status = 4});
-}
-
 // An answer may come before the request is complete: the rest of it is read and dropped.
 void Exchange::EndResponse() {
   response_done_ = true;
@@ -453,6 +462,8 @@ void Exchange::Finish() {
   finished_ = true;
   idle_.Cancel();
   if (duration_ != nullptr) duration_->Cancel();
+  limit_.reset();
+  if (counts_as_upgrade_) downstream_.stats[kUpgradesActive].Sub();
   info_.end_ns = downstream_.worker.loop.ReadNs();
   downstream_.stats[kDownstreamRqActive].Sub();
   if (filters_ != nullptr) filters_->End(info_);

@@ -78,7 +78,10 @@ class Exchange final : public RequestEvents,
  private:
   friend class HttpConnection;
   void ChooseRoute();
-  void PrepareRequest();
+  // False if it answered already.
+  bool PrepareRequest();
+  bool CleanPath();
+  void SetServerHeader();
   void ArmDuration();
   void StartFilters();
   void Dispatch(bool last);
@@ -97,6 +100,9 @@ class Exchange final : public RequestEvents,
   void Finish();
   void Touch();
   void OnTooLong();
+  absl::Duration IdleTimeout() const;
+  void ArmLimit();
+  void OnLimit();
 
   DownstreamInfo& downstream_;
   const std::shared_ptr<const HttpConfig> config_;  // The newest when the request began.
@@ -113,13 +119,15 @@ class Exchange final : public RequestEvents,
   std::unique_ptr<FilterRun> filters_;  // Null if no filter wants this stream.
   Timer idle_;
   std::unique_ptr<Timer> duration_;  // Only where a stream's length is bounded.
+  std::unique_ptr<Timer> limit_;     // Of the whole request, or of the wait for 100.
   int64_t idle_since_ns_ = 0;
   bool request_done_ = false;
   bool response_begun_ = false;
   bool response_done_ = false;
   bool finished_ = false;
   bool route_cleared_ = false;
-  bool continue_sent_ = false;
+  bool waits_for_continue_ = false;  // The upstream was asked; see kContinueWait.
+  bool counts_as_upgrade_ = false;
   bool replaced_ = false;
 };
 

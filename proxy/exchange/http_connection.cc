@@ -99,7 +99,9 @@ void HttpConnection::OnData(absl::string_view data) {
     if (!before.empty()) codec_->OnData(before);
     if (connection_->closed()) return;
   }
+  const bool drained = draining_;
   codec_->OnData(data);
+  if (draining_ && !drained) codec_->Drain();
   BoundHead();
 }
 
@@ -115,10 +117,7 @@ void HttpConnection::BoundHead() {
 void HttpConnection::OnHeadLate() {
   info_.stats[kDownstreamRqHeaderTimeout].Add();
   if (codec_ == nullptr) return connection_->CloseAfterFlush();
-  if (!http1_) return codec_->GiveUpHead();
-  connection_->Write(
-      "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-  connection_->CloseAfterFlush();
+  codec_->GiveUpHead();
 }
 
 void HttpConnection::OnEof() {
@@ -148,7 +147,7 @@ RequestEvents& HttpConnection::OnNewStream(ResponseSender& sender) {
   stream_begun_ = true;
   if (++requests_ == config_->requests_per_connection_max) {
     info_.stats[kDownstreamCxMaxRequests].Add();
-    Drain();
+    draining_ = true;  // The codec hears of it once this stream is its own (OnData).
   }
   exchanges_.push_back(std::make_unique<Exchange>(info_, sender, *this));
   return *exchanges_.back();

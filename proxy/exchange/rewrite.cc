@@ -2,45 +2,12 @@
 #include "proxy/exchange/rewrite.h"
 
 #include <algorithm>
-#include <vector>
 
 #include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
-#include <absl/strings/str_join.h>
-#include <absl/strings/str_split.h>
 
 namespace proxy {
-
-namespace {
-
-int HexValue(char digit) {
-  return absl::ascii_isdigit(digit) ? digit - '0' : absl::ascii_tolower(digit) - 'a' + 10;
-}
-
-// Replaces `%XX` of unreserved characters and backslashes (RFC 3986 §6.2.2.2): what a server behind
-// us may take for a dot or a slash must be one before routes are matched. Other escapes stay.
-std::string DecodeUnreserved(absl::string_view path) {
-  constexpr size_t kNone = absl::string_view::npos;
-  std::string out;
-  out.reserve(path.size());
-  for (size_t i = 0; i < path.size(); ++i) {
-    char c = path[i];
-    if (c == '\\') c = '/';
-    if (c == '%' && i + 2 < path.size() && absl::ascii_isxdigit(path[i + 1]) &&
-        absl::ascii_isxdigit(path[i + 2])) {
-      const char byte = static_cast<char>(HexValue(path[i + 1]) * 16 + HexValue(path[i + 2]));
-      if (absl::ascii_isalnum(byte) || absl::string_view("-._~").find(byte) != kNone) {
-        c = byte;
-        i += 2;
-      }
-    }
-    out.push_back(c);
-  }
-  return out;
-}
-
-}  // namespace
 
 void RewriteRequest(const Route& route, bool tell, RequestHead& head) {
   const ForwardAction& action = *route.forward;
@@ -64,34 +31,6 @@ void RewriteRequest(const Route& route, bool tell, RequestHead& head) {
     return;
   }
   if (tell) head.headers.Set("x-envoy-original-path", before);
-}
-
-void NormalizePath(RequestHead& head, bool dots, bool slashes) {
-  if (head.path.empty() || head.path[0] != '/') return;
-  absl::string_view only = head.PathOnly();
-  const absl::string_view query = head.path.substr(only.size());
-  if (only.find_first_of("%\\") == absl::string_view::npos && !absl::StrContains(only, "/.") &&
-      !absl::StrContains(only, "//")) {
-    return;
-  }
-  std::string decoded;
-  if (dots) {
-    decoded = DecodeUnreserved(only);
-    only = decoded;
-  }
-  std::vector<absl::string_view> kept;
-  const std::vector<absl::string_view> parts = absl::StrSplit(only.substr(1), '/');
-  for (size_t i = 0; i < parts.size(); ++i) {
-    const bool last = i + 1 == parts.size();
-    if (slashes && parts[i].empty() && !last) continue;
-    if (dots && (parts[i] == "." || parts[i] == "..")) {
-      if (parts[i] == ".." && !kept.empty()) kept.pop_back();
-      if (last) kept.emplace_back();
-      continue;
-    }
-    kept.push_back(parts[i]);
-  }
-  head.path = head.headers.arena().Copy(absl::StrCat("/", absl::StrJoin(kept, "/"), query));
 }
 
 std::string RedirectLocation(const RedirectAction& action, const Route& route,

@@ -13,9 +13,6 @@ namespace proxy {
 // Applies the route's path and host rewrites; new bytes live in the head's arena. `tell`: what
 // stood there before goes into x-envoy-original-path and x-envoy-original-host.
 void RewriteRequest(const Route& route, bool tell, RequestHead& head);
-// `dots`: resolves dot segments, also escaped ones, and takes backslashes for slashes; `slashes`:
-// makes one of several (RFC 3986 §6.2.2.2 and §6.2.2.3).
-void NormalizePath(RequestHead& head, bool dots, bool slashes);
 // The Location of a redirect.
 std::string RedirectLocation(const RedirectAction& action, const Route& route,
                              const RequestHead& head);

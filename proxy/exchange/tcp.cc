@@ -39,7 +39,8 @@ TcpExchange::~TcpExchange() {
   ReleaseHost();
 }
 
-void TcpExchange::Start(absl::Duration handshake_timeout) {
+void TcpExchange::Start(absl::Duration handshake_timeout, std::unique_ptr<EarlyUpstream> early) {
+  early_ = std::move(early);
   // Nothing is read from the downstream before the upstream can take it.
   down_.connection->PauseReading();
   down_.connection->Start(handshake_timeout);
@@ -59,7 +60,22 @@ void TcpExchange::OnConnected(Side& side) {
   down_.connection->ResumeReading();
 }
 
+void TcpExchange::TakeEarly() {
+  EarlyUpstream::Taken taken = early_->Take(up_);
+  early_.reset();
+  info_.attempts = ++attempts_;
+  cluster_ = std::move(taken.cluster);
+  host_ = taken.host;
+  info_.upstream_host = host_->config.address;
+  up_.connection = std::move(taken.connection);
+  if (up_.connection->connected()) OnConnected(up_);
+  if (!taken.said.empty()) OnData(up_, taken.said);
+  if (up_.connection != nullptr) up_.connection->ResumeReading();
+}
+
 void TcpExchange::ConnectUpstream() {
+  if (early_ != nullptr && early_->usable()) return TakeEarly();
+  early_.reset();
   const ForwardAction weights{.clusters = config_->clusters, .total_weight = config_->total_weight};
   const WeightedCluster& choice = PickCluster(weights, worker_.loop.random().Next());
   cluster_ = worker_.clusters.Find(choice.cluster);
@@ -87,7 +103,8 @@ void TcpExchange::ConnectUpstream() {
   cluster_->stats()[kUpstreamCxActive].Add();
   absl::string_view why;
   std::unique_ptr<Transport> transport =
-      NewUpstreamTransport(cluster_->config(), host_->config, cluster_->stats(), why);
+      NewUpstreamTransport(cluster_->config(), host_->config, cluster_->stats(), why,
+                           {info_.downstream_remote, info_.downstream_local});
   auto io = transport == nullptr
                 ? absl::StatusOr<std::unique_ptr<IoHandle>>(absl::UnavailableError(why))
                 : worker_.network.Connect(worker_.loop, host_->config.address);

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "proxy/exchange/config.h"
+#include "proxy/exchange/early_upstream.h"
 #include "proxy/exchange/http_connection.h"
 
 namespace proxy {
@@ -16,7 +17,8 @@ class TcpExchange final : public Deferred {
               std::unique_ptr<IoHandle> io, std::unique_ptr<Transport> transport,
               Address original_destination, DownstreamOwner& owner);
   ~TcpExchange() override;
-  void Start(absl::Duration handshake_timeout);
+  // `early`: null, or a connection to the upstream that was opened before.
+  void Start(absl::Duration handshake_timeout, std::unique_ptr<EarlyUpstream> early);
   // Ends when its peers do; nothing can be said to them.
   void Drain() {}
 
@@ -37,6 +39,7 @@ class TcpExchange final : public Deferred {
   };
 
   void ConnectUpstream();
+  void TakeEarly();
   void OnConnected(Side& side);
   void OnData(Side& side, absl::string_view data);
   void OnEof(Side& side);
@@ -52,6 +55,7 @@ class TcpExchange final : public Deferred {
   Cell* stats_;
   Side down_;
   Side up_;
+  std::unique_ptr<EarlyUpstream> early_;
   Timer idle_;
   int64_t idle_since_ns_ = 0;
   Address wanted_;

@@ -10,9 +10,8 @@
 namespace proxy {
 namespace {
 
-bool IsSafeMethod(absl::string_view method) {
-  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "TRACE";
-}
+// How often a request that no upstream has received is sent again, whatever its method.
+constexpr uint32_t kResendsMax = 3;
 
 }  // namespace
 
@@ -76,7 +75,10 @@ void Forwarder::Attempt() {
   const bool http2 = cluster.config().match_downstream_protocol
                          ? context_.downstream_version == HttpVersion::kHttp2
                          : cluster.config().http2;
-  pool_ = &cluster.PoolOf(*host_, http2);
+  pool_ = cluster.config().proxy_protocol == 0
+              ? &cluster.PoolOf(*host_, http2)
+              : &cluster.PoolOf(*host_, http2,
+                                {context_.info.downstream_remote, context_.info.downstream_local});
   pool_->Ask(*this);
 }
 
@@ -110,7 +112,7 @@ void Forwarder::SendData(absl::string_view data, bool last) {
   if (sender_ == nullptr) {
     replay_.append(data.data(), data.size());
     if (below && replay_.size() > kReplayBytesMax) events_.OnUpstreamWriteHigh();
-  } else if (replayable_ && (context_.retry != nullptr || http2_) &&
+  } else if (replayable_ && (context_.retry != nullptr || http2_ || reused_) &&
              replay_.size() + data.size() <= kReplayBytesMax) {
     replay_.append(data.data(), data.size());
   } else {
@@ -170,9 +172,10 @@ bool Forwarder::TakeRetry() {
 bool Forwarder::RetryInstead(uint32_t cause, bool free_of_charge) {
   if (response_begun_ || !replayable_) return false;
   Cluster& cluster = *context_.cluster;
-  if (free_of_charge && !free_retry_used_) {
-    // An idle connection that the upstream had closed: the request was not processed.
-    free_retry_used_ = true;
+  if (free_of_charge && resent_ < kResendsMax) {
+    // The upstream says, or its kernel shows, that the request was never processed.
+    ++resent_;
+    cluster.stats()[kUpstreamRqResent].Add();
     EndAttempt();
     backoff_.Arm(absl::ZeroDuration());
     return true;
@@ -279,13 +282,11 @@ void Forwarder::OnReset(ResetReason reason) {
     EndAttempt();
     return events_.OnResponseReset();
   }
-  if (host_ != nullptr) cluster.Record(*host_, true);
   const bool refused = reason == ResetReason::kRefused;
-  const bool stale =
-      reused_ && !http2_ && reason != ResetReason::kProtocolError && IsSafeMethod(head_->method);
+  if (host_ != nullptr && !refused) cluster.Record(*host_, true);
   uint32_t causes = kRetryReset | kRetry5xx | kRetryGatewayError;
   if (refused) causes |= kRetryRefusedStream;
-  if (RetryInstead(causes, refused || stale)) return;
+  if (RetryInstead(causes, refused)) return;
   switch (reason) {
     case ResetReason::kProtocolError:
       return Fail({.status = 502,

@@ -109,7 +109,7 @@ class Forwarder final : private ResponseEvents, private StreamWaiter {
   bool done_ = false;
   bool requests_taken_ = false;
   bool retry_taken_ = false;
-  bool free_retry_used_ = false;
+  uint32_t resent_ = 0;  // Times that a request was sent again because it had not been delivered.
   uint32_t retries_ = 0;
   int pauses_ = 0;
 };

@@ -37,6 +37,12 @@ struct FilterChain {
   uint64_t identity = 0;
 };
 
+// The proxy_protocol listener filter.
+struct ProxyProtocolRules {
+  bool required = true;  // False: streams without a header are taken as they are.
+  bool version_ok[3] = {false, true, true};
+};
+
 struct ListenerConfig {
   std::string name;
   Address address;
@@ -45,6 +51,7 @@ struct ListenerConfig {
   bool asks_original_dst = false;  // The original_dst listener filter is set.
   bool inspects_tls = false;
   bool inspects_http = false;
+  std::optional<ProxyProtocolRules> proxy_protocol;
   bool reuse_port = true;
   absl::Duration sniff_timeout = absl::Seconds(15);
   bool continue_on_timeout = false;

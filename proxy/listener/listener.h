@@ -13,12 +13,19 @@
 
 namespace proxy {
 
+// A connection to the server that was opened while the client was silent. Ending it closes it.
+class EarlyServer {
+ public:
+  virtual ~EarlyServer() = default;
+};
+
 // A connection ready for its filter chain.
 struct Accepted {
   std::unique_ptr<IoHandle> io;
   std::unique_ptr<Transport> transport;
   Address original_destination;  // Empty if it was not redirected.
   absl::Duration handshake_timeout;
+  std::unique_ptr<EarlyServer> early;  // Null, or to the server of this very chain.
 };
 
 // Who serves connections.
@@ -28,6 +35,13 @@ class ConnectionSink {
   virtual void OnConnection(const FilterChain& chain, Accepted accepted) = 0;
   // The listener that serves `destination` without being bound there; null if none.
   virtual std::shared_ptr<const ListenerConfig> FindUnbound(const Address& destination) = 0;
+  // Connects to the server of `chain`, which takes opaque bytes, on behalf of a client that is
+  // silent. `on_speech` is called if the server speaks first. Null if that cannot be done.
+  virtual std::unique_ptr<EarlyServer> ConnectEarly(const FilterChain& chain, const IoHandle& io,
+                                                    const Address& original,
+                                                    std::function<void()> on_speech) {
+    return nullptr;
+  }
 };
 
 // One listener on one worker. Loop thread only.
@@ -52,7 +66,11 @@ class Listener {
   void Route(std::shared_ptr<const ListenerConfig> config, std::unique_ptr<IoHandle> io,
              Address original);
   void HandOver(const ListenerConfig& config, std::unique_ptr<IoHandle> io, Address original,
-                const Sniffed& sniffed);
+                const Sniffed& sniffed, std::unique_ptr<EarlyServer> early = nullptr);
+  // Who spoke first at a destination is remembered for a while.
+  enum class First : uint8_t { kUnknown, kClient, kServer };
+  First FirstAt(const Address& destination) const;
+  void Remember(const Address& destination, First first);
   void OnSniffed(Sniffing& sniffing, const Sniffed* sniffed);
 
   EventLoop& loop_;
@@ -62,6 +80,11 @@ class Listener {
   std::shared_ptr<const ListenerConfig> config_;
   std::unique_ptr<Acceptor> acceptor_;
   std::map<Sniffing*, std::unique_ptr<Sniffing>> sniffing_;
+  struct Memory {
+    First first;
+    int64_t until_ns;
+  };
+  std::map<Address, Memory> first_speakers_;  // At most kFirstSpeakersMax.
 };
 
 }  // namespace proxy

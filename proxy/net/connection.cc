@@ -224,6 +224,12 @@ void Connection::Reset() {
   CloseWith(CloseReason::kLocal);
 }
 
+bool Connection::Undelivered(int64_t mark) const {
+  if (mark < 0) return false;
+  if (io_ == nullptr || !eof_seen_) return MarkSent() == mark;
+  return io_->Unacknowledged() >= io_->Written() - mark;
+}
+
 bool Connection::LooksAlive() {
   if (state_ != State::kOpen || eof_seen_) return false;
   char byte = 0;
@@ -235,6 +241,7 @@ void Connection::CloseWith(CloseReason reason) {
   if (reason == CloseReason::kLocal && state_ == State::kOpen && !finished_) {
     transport_->Farewell(*io_);
   }
+  written_ = io_->Written();
   state_ = State::kClosed;
   timer_.Cancel();
   loop_.CancelFlush(*this);

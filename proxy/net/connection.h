@@ -77,6 +77,13 @@ class Connection final : public ByteSink, public Flushable, public Deferred {
   void Reset();
   bool closed() const { return state_ == State::kClosed; }
   bool connected() const { return state_ == State::kOpen; }
+  // A mark in what is sent from now on, for Undelivered().
+  int64_t MarkSent() const { return io_ == nullptr ? written_ : io_->Written(); }
+  // True if it is certain that nothing sent since `mark` has reached a reader: none of it was given
+  // to the kernel, or the peer ended its side before its kernel had acknowledged any of it. (A
+  // reset proves nothing: the acknowledgement that it carries is not taken in.) To be asked at the
+  // peer's end or later; a system call while the stream is open.
+  bool Undelivered(int64_t mark) const;
   // Tells a dead keep-alive connection before it is used again: a look at the socket.
   bool LooksAlive();
 
@@ -116,6 +123,7 @@ class Connection final : public ByteSink, public Flushable, public Deferred {
   size_t high_water_ = kHighWaterDefault;
   uint64_t received_ = 0;
   uint64_t sent_ = 0;
+  int64_t written_ = -1;  // As MarkSent() says once the stream is gone.
   State state_;
   int paused_ = 0;
   bool readable_ = false;  // An edge came that no read has answered with "nothing more".

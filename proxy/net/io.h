@@ -46,6 +46,10 @@ class IoHandle {
   virtual Address OriginalDestination() const = 0;
   // Copies what could be read next without taking it.
   virtual IoResult Peek(char* into, size_t capacity) = 0;
+  // Bytes written in all, and how many of the last of them the peer's kernel has not acknowledged;
+  // each -1 if it is not known.
+  virtual int64_t Written() const { return -1; }
+  virtual int64_t Unacknowledged() const { return -1; }
 };
 
 // A listening socket. Destroying it stops listening.

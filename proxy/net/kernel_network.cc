@@ -1,8 +1,10 @@
 // Streams and listening sockets of the kernel.
 #include <arpa/inet.h>
 #include <linux/netfilter_ipv4.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -54,8 +56,14 @@ class SocketHandle final : public IoHandle {
     message.msg_iovlen = static_cast<size_t>(count);
     const ssize_t sent = count == 1 ? send(fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
                                     : sendmsg(fd_, &message, MSG_NOSIGNAL);
-    if (sent >= 0) return {.status = IoResult::kOk, .bytes = static_cast<size_t>(sent)};
-    return Failure();
+    if (sent < 0) return Failure();
+    written_ += sent;
+    return {.status = IoResult::kOk, .bytes = static_cast<size_t>(sent)};
+  }
+  int64_t Written() const override { return written_; }
+  int64_t Unacknowledged() const override {
+    int bytes = 0;
+    return ioctl(fd_, SIOCOUTQ, &bytes) == 0 ? bytes : -1;
   }
 
   void ShutdownWrite() override { shutdown(fd_, SHUT_WR); }
@@ -118,6 +126,7 @@ class SocketHandle final : public IoHandle {
   }
 
   const int fd_;
+  int64_t written_ = 0;
   std::unique_ptr<FdWatch> watch_;
 };
 

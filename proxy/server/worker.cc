@@ -112,9 +112,21 @@ void Worker::OnConnection(const FilterChain& chain, Accepted accepted) {
   auto exchange = std::make_unique<TcpExchange>(context_, chain.tcp, std::move(accepted.io),
                                                 std::move(accepted.transport),
                                                 std::move(accepted.original_destination), *this);
+  // What this class made is what comes back (ConnectEarly).
+  std::unique_ptr<EarlyUpstream> early(static_cast<EarlyUpstream*>(accepted.early.release()));
   TcpExchange& started = *exchange;
   downstreams_.emplace(&started, std::move(exchange));
-  started.Start(accepted.handshake_timeout);
+  started.Start(accepted.handshake_timeout, std::move(early));
+}
+
+std::unique_ptr<EarlyServer> Worker::ConnectEarly(const FilterChain& chain, const IoHandle& io,
+                                                  const Address& original,
+                                                  std::function<void()> on_speech) {
+  const StreamEnds ends{io.Peer(), original.empty() ? io.Local() : original};
+  auto early =
+      std::make_unique<EarlyUpstream>(context_, *chain.tcp, ends, original, std::move(on_speech));
+  if (!early->usable()) return nullptr;
+  return early;
 }
 
 void Worker::OnDownstreamDone(Deferred& downstream) {

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "proxy/exchange/early_upstream.h"
 #include "proxy/exchange/http_connection.h"
 #include "proxy/exchange/tcp.h"
 #include "proxy/forward/side_call.h"
@@ -45,6 +46,9 @@ class Worker final : public ConnectionSink, public DownstreamOwner {
 
   void OnConnection(const FilterChain& chain, Accepted accepted) override;
   std::shared_ptr<const ListenerConfig> FindUnbound(const Address& destination) override;
+  std::unique_ptr<EarlyServer> ConnectEarly(const FilterChain& chain, const IoHandle& io,
+                                            const Address& original,
+                                            std::function<void()> on_speech) override;
   void OnDownstreamDone(Deferred& downstream) override;
 
  private:

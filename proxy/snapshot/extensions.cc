@@ -9,10 +9,12 @@
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
 #include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
+#include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/request_id/uuid/v3/uuid.pb.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
@@ -33,11 +35,14 @@ const google::protobuf::Message* FindExtension(absl::string_view full_name) {
       &extensions::filters::http::router::v3::Router::default_instance(),
       &extensions::filters::listener::http_inspector::v3::HttpInspector::default_instance(),
       &extensions::filters::listener::original_dst::v3::OriginalDst::default_instance(),
+      &extensions::filters::listener::proxy_protocol::v3::ProxyProtocol::default_instance(),
       &extensions::filters::listener::tls_inspector::v3::TlsInspector::default_instance(),
       &extensions::filters::network::http_connection_manager::v3::HttpConnectionManager::
           default_instance(),
       &extensions::filters::network::tcp_proxy::v3::TcpProxy::default_instance(),
       &extensions::request_id::uuid::v3::UuidRequestIdConfig::default_instance(),
+      &extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport::
+          default_instance(),
       &extensions::transport_sockets::raw_buffer::v3::RawBuffer::default_instance(),
       &extensions::transport_sockets::tls::v3::DownstreamTlsContext::default_instance(),
       &extensions::transport_sockets::tls::v3::UpstreamTlsContext::default_instance(),

@@ -4,6 +4,7 @@
 #include <absl/strings/str_cat.h>
 #include <xxhash.h>
 
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 #include "proxy/snapshot/parse.h"
 #include "proxy/snapshot/supported.h"
@@ -14,6 +15,9 @@ namespace {
 namespace cluster = envoy::config::cluster::v3;
 namespace endpoint = envoy::config::endpoint::v3;
 using HttpOptions = envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+
+using ProxiedTransport =
+    envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport;
 
 constexpr char kMatchKey[] = "envoy.transport_socket_match";
 
@@ -119,6 +123,13 @@ absl::Status ReadProtocol(const cluster::Cluster& proto, ClusterConfig& config) 
       return Bad(config.name, s.message());
     }
     const auto& common = options.common_http_protocol_options();
+    if (common.has_max_stream_duration() || common.headers_with_underscores_action() != 0) {
+      return Bad(config.name,
+                 "common_http_protocol_options: max_stream_duration and "
+                 "headers_with_underscores_action are not supported for clusters");
+    }
+    if (common.has_max_connection_duration())
+      config.connection_duration_max = ToDuration(common.max_connection_duration());
     if (common.has_idle_timeout()) config.idle_timeout = ToDuration(common.idle_timeout());
     if (common.has_max_connection_duration()) {
       config.connection_duration_max = ToDuration(common.max_connection_duration());
@@ -138,7 +149,14 @@ absl::Status ReadTransports(const cluster::Cluster& proto, ClusterConfig& config
     config.transports.push_back({match.name(), LabelsOf(match.match()), *slot});
   }
   if (!proto.has_transport_socket()) return absl::OkStatus();
-  auto slot = ParseTransportSocket(proto.transport_socket(), false, context);
+  const auto* socket = &proto.transport_socket();
+  ProxiedTransport proxied;
+  if (socket->typed_config().UnpackTo(&proxied)) {
+    config.proxy_protocol =
+        proxied.config().version() == envoy::config::core::v3::ProxyProtocolConfig::V1 ? 1 : 2;
+    socket = &proxied.transport_socket();
+  }
+  auto slot = ParseTransportSocket(*socket, false, context);
   if (!slot.ok()) return Bad(config.name, slot.status().message());
   config.tls = *slot;
   return absl::OkStatus();

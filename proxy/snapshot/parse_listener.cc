@@ -9,6 +9,7 @@
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.pb.h"
 #include "envoy/extensions/filters/listener/original_dst/v3/original_dst.pb.h"
+#include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
@@ -90,6 +91,59 @@ absl::Status ReadUpgrades(const hcm::HttpConnectionManager& proto, HttpConfig& c
   return absl::OkStatus();
 }
 
+// Limits in time and number, and what becomes of odd names and paths.
+absl::Status ReadLimits(const hcm::HttpConnectionManager& proto, HttpConfig& config) {
+  const auto& common = proto.common_http_protocol_options();
+  if (common.has_idle_timeout()) config.idle_timeout = ToDuration(common.idle_timeout());
+  if (common.has_max_connection_duration())
+    config.connection_duration_max = ToDuration(common.max_connection_duration());
+  if (common.has_max_stream_duration())
+    config.stream_duration_max = ToDuration(common.max_stream_duration());
+  if (common.has_max_headers_count())
+    config.limits.header_count_max = common.max_headers_count().value();
+  config.requests_per_connection_max = common.max_requests_per_connection().value();
+  config.limits.requests_max = config.requests_per_connection_max;
+  using Underscores = CodecLimits::Underscores;
+  static constexpr Underscores kActions[] = {Underscores::kAllow, Underscores::kReject,
+                                             Underscores::kDrop};
+  const int action = common.headers_with_underscores_action();
+  if (action < 0 || action > 2) return Bad("headers_with_underscores_action", "is unknown");
+  config.limits.underscores = kActions[action];
+  if (proto.has_stream_idle_timeout())
+    config.stream_idle_timeout = ToDuration(proto.stream_idle_timeout());
+  if (proto.has_request_timeout()) config.request_timeout = ToDuration(proto.request_timeout());
+  if (proto.has_request_headers_timeout())
+    config.request_headers_timeout = ToDuration(proto.request_headers_timeout());
+  if (proto.has_drain_timeout()) config.drain_timeout = ToDuration(proto.drain_timeout());
+  if (proto.has_max_request_headers_kb()) {
+    const uint32_t kilobytes = proto.max_request_headers_kb().value();
+    if (kilobytes == 0 || kilobytes > 8192) return Bad("max_request_headers_kb", "not in 1..8192");
+    config.limits.head_bytes_max = kilobytes * 1024;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadPathRules(const hcm::HttpConnectionManager& proto, PathRules& rules) {
+  using Slashes = PathRules::EscapedSlashes;
+  rules.normalize = proto.normalize_path().value();
+  rules.merge_slashes = proto.merge_slashes();
+  switch (proto.path_with_escaped_slashes_action()) {
+    case hcm::HttpConnectionManager::IMPLEMENTATION_SPECIFIC_DEFAULT:
+    case hcm::HttpConnectionManager::KEEP_UNCHANGED: rules.escaped_slashes = Slashes::kKeep; break;
+    case hcm::HttpConnectionManager::REJECT_REQUEST:
+      rules.escaped_slashes = Slashes::kReject;
+      break;
+    case hcm::HttpConnectionManager::UNESCAPE_AND_REDIRECT:
+      rules.escaped_slashes = Slashes::kRedirect;
+      break;
+    case hcm::HttpConnectionManager::UNESCAPE_AND_FORWARD:
+      rules.escaped_slashes = Slashes::kForward;
+      break;
+    default: return Bad("path_with_escaped_slashes_action", "is unknown");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadHttpFilters(const hcm::HttpConnectionManager& proto, ParseContext& parse,
                              HttpConfig& config) {
   FilterContext context{.stats = parse.stats, .stat_prefix = proto.stat_prefix()};
@@ -157,24 +211,19 @@ absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConne
   config->keep_request_id = proto.preserve_external_request_id();
   config->always_set_request_id_in_response = proto.always_set_request_id_in_response();
   config->use_remote_address = proto.use_remote_address().value();
-  config->normalize_path = proto.normalize_path().value();
-  config->merge_slashes = proto.merge_slashes();
-  const auto& common = proto.common_http_protocol_options();
-  if (common.has_idle_timeout()) config->idle_timeout = ToDuration(common.idle_timeout());
-  if (common.has_max_connection_duration())
-    config->connection_duration_max = ToDuration(common.max_connection_duration());
-  if (common.has_max_stream_duration())
-    config->stream_duration_max = ToDuration(common.max_stream_duration());
-  config->requests_per_connection_max = common.max_requests_per_connection().value();
-  if (common.has_max_headers_count())
-    config->limits.header_count_max = common.max_headers_count().value();
-  if (proto.has_stream_idle_timeout())
-    config->stream_idle_timeout = ToDuration(proto.stream_idle_timeout());
-  if (proto.has_request_headers_timeout())
-    config->request_headers_timeout = ToDuration(proto.request_headers_timeout());
-  if (proto.has_drain_timeout()) config->drain_timeout = ToDuration(proto.drain_timeout());
-  if (proto.has_max_request_headers_kb())
-    config->limits.head_bytes_max = proto.max_request_headers_kb().value() * 1024;
+  config->forward_continue = proto.proxy_100_continue();
+  switch (proto.server_header_transformation()) {
+    case hcm::HttpConnectionManager::OVERWRITE: break;
+    case hcm::HttpConnectionManager::APPEND_IF_ABSENT:
+      config->server_header = HttpConfig::ServerHeader::kAppendIfAbsent;
+      break;
+    case hcm::HttpConnectionManager::PASS_THROUGH:
+      config->server_header = HttpConfig::ServerHeader::kPassThrough;
+      break;
+    default: return Bad("server_header_transformation", "is unknown");
+  }
+  if (absl::Status s = ReadPathRules(proto, config->path); !s.ok()) return s;
+  if (absl::Status s = ReadLimits(proto, *config); !s.ok()) return s;
   if (absl::Status s = ReadHttp2Options(proto.http2_protocol_options(), config->limits); !s.ok()) {
     return s;
   }
@@ -263,6 +312,12 @@ absl::Status ReadListenerFilters(const listener::Listener& proto, ListenerConfig
       config.inspects_tls = true;
     } else if (any.Is<inspectors::http_inspector::v3::HttpInspector>()) {
       config.inspects_http = true;
+    } else if (inspectors::proxy_protocol::v3::ProxyProtocol proxied; any.UnpackTo(&proxied)) {
+      ProxyProtocolRules& rules = config.proxy_protocol.emplace();
+      rules.required = !proxied.allow_requests_without_proxy_protocol();
+      for (const int version : proxied.disallowed_versions()) {
+        rules.version_ok[version == core::ProxyProtocolConfig::V1 ? 1 : 2] = false;
+      }
     } else if (any.Is<inspectors::original_dst::v3::OriginalDst>()) {
       config.asks_original_dst = true;
     } else {

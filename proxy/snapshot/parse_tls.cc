@@ -132,7 +132,7 @@ absl::StatusOr<std::shared_ptr<const TlsSlot>> ParseTransportSocket(
     const core::TransportSocket& proto, bool server, ParseContext& context) {
   const std::string& url = proto.typed_config().type_url();
   if (url.empty() || url.ends_with("transport_sockets.raw_buffer.v3.RawBuffer")) {
-    if (proto.name().ends_with("raw_buffer") || proto.name().empty())
+    if (!url.empty() || proto.name().ends_with("raw_buffer") || proto.name().empty())
       return std::shared_ptr<const TlsSlot>();
   }
   TlsContextConfig config;

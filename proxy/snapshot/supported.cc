@@ -46,8 +46,8 @@ constexpr Row kRows[] = {
     {"envoy.config.core.v3.DataSource", " filename inline_bytes inline_string "},
     {"envoy.config.core.v3.SocketAddress", " protocol address port_value "},
     {"envoy.config.core.v3.HttpProtocolOptions",
-     " idle_timeout max_requests_per_connection max_connection_duration max_stream_duration "
-     "max_headers_count "},
+     " idle_timeout max_connection_duration max_stream_duration max_requests_per_connection "
+     "max_headers_count headers_with_underscores_action "},
     {"envoy.config.core.v3.Http1ProtocolOptions", " accept_http_10 "},
     {"envoy.config.core.v3.Http2ProtocolOptions",
      " hpack_table_size max_concurrent_streams initial_stream_window_size "
@@ -67,6 +67,11 @@ constexpr Row kRows[] = {
      " destination_port server_names transport_protocol application_protocols "},
     {"envoy.config.listener.v3.Filter", " name typed_config "},
     {"envoy.config.listener.v3.ListenerFilter", " name typed_config "},
+    {"envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
+     " allow_requests_without_proxy_protocol disallowed_versions "},
+    {"envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+     " config transport_socket "},
+    {"envoy.config.core.v3.ProxyProtocolConfig", " version "},
     {"envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
      " initial_read_buffer_size "},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -74,7 +79,7 @@ constexpr Row kRows[] = {
      "http_protocol_options http2_protocol_options server_name stream_idle_timeout drain_timeout "
      "request_headers_timeout access_log use_remote_address generate_request_id "
      "preserve_external_request_id always_set_request_id_in_response upgrade_configs "
-     "normalize_path "
+     "normalize_path path_with_escaped_slashes_action proxy_100_continue request_timeout "
      "merge_slashes max_request_headers_kb server_header_transformation "},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
      " name typed_config is_optional disabled "},

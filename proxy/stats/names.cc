@@ -53,6 +53,8 @@ constexpr StatName kClusterNames[] = {
     {"ssl.handshake_timeout"},
     {"upstream_cx_max_duration_reached"},
     {"upstream_cx_max_requests"},
+    {"upstream_cx_idle_timeout"},
+    {"upstream_rq_resent_undelivered"},
     {"http2.goaway_sent"},
     {"http2.header_overflow"},
     {"http2.inbound_empty_frames_flood"},
@@ -124,6 +126,10 @@ constexpr StatName kHttpNames[] = {
     {"downstream_rq_too_many_premature_resets"},
     {"downstream_cx_max_duration_reached"},
     {"downstream_cx_max_requests_reached"},
+    {"downstream_rq_failed_path_normalization"},
+    {"downstream_rq_redirected_with_normalized_path"},
+    {"downstream_cx_upgrades_total"},
+    {"downstream_cx_upgrades_active", true},
 };
 static_assert(std::size(kHttpNames) == kHttpStatCount);
 
@@ -145,6 +151,12 @@ constexpr StatName kListenerNames[] = {
     {"downstream_pre_cx_timeout"},
     {"downstream_listener_filter_remote_close"},
     {"downstream_cx_overflow"},
+    {"proxy_proto.versions.v1.found"},
+    {"proxy_proto.versions.v1.error"},
+    {"proxy_proto.versions.v2.found"},
+    {"proxy_proto.versions.v2.error"},
+    {"proxy_proto.not_found_allowed"},
+    {"proxy_proto.not_found_disallowed"},
 };
 static_assert(std::size(kListenerNames) == kListenerStatCount);
 

@@ -85,6 +85,8 @@ enum ClusterStat : size_t {
   kClusterTlsLast = kClusterTls + kTlsStatCount - 1,
   kUpstreamCxMaxDuration,
   kUpstreamCxMaxRequests,
+  kUpstreamCxIdleTimeout,
+  kUpstreamRqResent,
   kClusterHttp2,  // The first of kHttp2StatCount cells.
   kClusterStatCount = kClusterHttp2 + kHttp2StatCount,
 };
@@ -120,6 +122,10 @@ enum HttpStat : size_t {
   kDownstreamRqPrematureResets,
   kDownstreamCxMaxDuration,
   kDownstreamCxMaxRequests,
+  kPathFailed,
+  kPathRedirected,
+  kUpgradesTotal,
+  kUpgradesActive,
   kHttpStatCount,
 };
 extern const ScopeKind kHttpScope;
@@ -133,6 +139,12 @@ enum ListenerStat : size_t {
   kListenerFilterTimeout,
   kListenerFilterEof,
   kListenerCxOverflow,
+  kProxyV1Found,
+  kProxyV1Error,
+  kProxyV2Found,
+  kProxyV2Error,
+  kProxyNotFoundAllowed,
+  kProxyNotFoundDisallowed,
   kListenerStatCount,
 };
 extern const ScopeKind kListenerScope;

@@ -17,6 +17,8 @@ bool Usable(const Host& host) {
 
 bool Unused(const Host& host) {
   return host.active_requests == 0 &&
+         std::all_of(host.pools_of_clients.begin(), host.pools_of_clients.end(),
+                     [](const auto& one) { return one.second->empty(); }) &&
          std::all_of(std::begin(host.pool), std::end(host.pool),
                      [](const auto& pool) { return pool == nullptr || pool->empty(); });
 }
@@ -65,6 +67,7 @@ void Cluster::Retire(std::unique_ptr<Host> host) {
   for (auto& pool : host->pool) {
     if (pool != nullptr) pool->Drain();
   }
+  for (auto& [key, pool] : host->pools_of_clients) pool->Drain();
   retired_.push_back(std::move(host));
   if (!sweep_.armed()) sweep_.Arm(kSweepEvery);
 }
@@ -112,7 +115,13 @@ Host* Cluster::Pick(const Address& wanted, const Host* avoid) {
   return host;
 }
 
-Pool& Cluster::PoolOf(Host& host, bool http2) {
+Pool& Cluster::PoolOf(Host& host, bool http2, const StreamEnds& ends) {
+  if (config().proxy_protocol != 0) {
+    if (!sweep_.armed()) sweep_.Arm(kSweepEvery);
+    auto& own = host.pools_of_clients[{http2, ends}];
+    if (own == nullptr) own = std::make_unique<Pool>(context_, host, http2, ends);
+    return *own;
+  }
   auto& pool = host.pool[http2 ? 1 : 0];
   if (pool == nullptr) pool = std::make_unique<Pool>(context_, host, http2);
   return *pool;
@@ -158,7 +167,12 @@ void Cluster::Sweep() {
     by_address_.clear();
     for (size_t i = 0; i < hosts_.size(); ++i) by_address_[hosts_[i]->config.address] = i;
   }
-  if (!retired_.empty() || !by_address_.empty()) sweep_.Arm(kSweepEvery);
+  size_t clients = 0;
+  for (const auto& host : hosts_) {
+    std::erase_if(host->pools_of_clients, [](const auto& one) { return one.second->empty(); });
+    clients += host->pools_of_clients.size();
+  }
+  if (!retired_.empty() || !by_address_.empty() || clients > 0) sweep_.Arm(kSweepEvery);
 }
 
 bool Cluster::empty() const {

@@ -37,7 +37,8 @@ class Cluster {
   // The host of the next request; null if none is healthy. `wanted`: where the request was going
   // (ORIGINAL_DST uses it). `avoid`: a host that has just failed, passed over if there is another.
   Host* Pick(const Address& wanted, const Host* avoid);
-  Pool& PoolOf(Host& host, bool http2);
+  // `ends` matter only where the cluster sends PROXY headers.
+  Pool& PoolOf(Host& host, bool http2, const StreamEnds& ends = {});
   // What came of a request: feeds outlier detection. `failed`: 5xx or no answer at all.
   void Record(Host& host, bool failed);
   // Takes over a new version of the same name; hosts that stay keep their connections.

@@ -73,9 +73,10 @@ struct ClusterConfig {
   bool match_downstream_protocol = false;  // use_downstream_protocol_config
   absl::Duration idle_timeout = absl::Hours(1);
   uint32_t requests_per_connection_max = 0;                       // 0: no bound.
-  absl::Duration connection_duration_max = absl::ZeroDuration();  // Zero: no bound.
+  absl::Duration connection_duration_max = absl::ZeroDuration();  // Zero: none.
   std::vector<TransportChoice> transports;  // The first that fits an endpoint; then `tls`.
   std::shared_ptr<const TlsSlot> tls;       // Null: plain bytes.
+  int proxy_protocol = 0;                   // The PROXY header's version; 0: none is sent.
   std::string eds_name;                     // kEds
   pinnace::ConfigFrom eds_from;
   absl::Duration dns_refresh = absl::Seconds(5);

@@ -2,13 +2,24 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <utility>
 
 #include "proxy/upstream/config.h"
 
 namespace proxy {
 
 class Pool;
+
+// Between whom a downstream stream runs, for the PROXY header; empty where none is sent.
+struct StreamEnds {
+  Address source;
+  Address destination;
+  bool operator<(const StreamEnds& other) const {
+    return source == other.source ? destination < other.destination : source < other.source;
+  }
+};
 
 // Owned by its cluster on one loop; outlives every stream that was opened through it.
 struct Host {
@@ -23,6 +34,8 @@ struct Host {
   int64_t ejected_until_ns = 0;   // 0: not ejected.
   bool removed = false;           // No longer in the cluster: ends when its streams have ended.
   std::unique_ptr<Pool> pool[2];  // HTTP/1.1 and HTTP/2; made on first use.
+  // With a PROXY header a connection speaks for one client: by protocol and its two addresses.
+  std::map<std::pair<bool, StreamEnds>, std::unique_ptr<Pool>> pools_of_clients;
 };
 
 }  // namespace proxy

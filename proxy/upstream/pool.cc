@@ -7,12 +7,20 @@
 #include "proxy/upstream/pooled_connection.h"
 
 namespace proxy {
+namespace {
+
+// A connection that can serve but one client is not kept long for him.
+constexpr absl::Duration kIdleOfOneClient = absl::Seconds(5);
+// Peers that keep idle connections for less are not worth learning from.
+constexpr absl::Duration kIdleWorthLearning = absl::Seconds(1);
+
+}  // namespace
 
 Host::Host(EndpointConfig endpoint) : config(std::move(endpoint)) {}
 Host::~Host() = default;
 
-Pool::Pool(PoolContext& context, Host& host, bool http2)
-    : context_(context), host_(host), http2_(http2) {}
+Pool::Pool(PoolContext& context, Host& host, bool http2, StreamEnds ends)
+    : context_(context), host_(host), http2_(http2), ends_(std::move(ends)) {}
 
 Pool::~Pool() { FailWaiters(PoolFailure::kConnectFailed, "pool closed"); }
 
@@ -76,7 +84,7 @@ bool Pool::Connect() {
   }
   absl::string_view why;
   std::unique_ptr<Transport> transport =
-      NewUpstreamTransport(*context_.config, host_.config, context_.stats, why);
+      NewUpstreamTransport(*context_.config, host_.config, context_.stats, why, ends_);
   auto io = transport == nullptr
                 ? absl::StatusOr<std::unique_ptr<IoHandle>>(absl::UnavailableError(why))
                 : context_.network.Connect(context_.loop, host_.config.address);
@@ -107,7 +115,9 @@ void Pool::OnStreamDone(PooledConnection& connection) {
     idle_.push_back(&connection);
   }
   Serve();
-  if (connection.ready() && connection.idle()) connection.WaitIdle(context_.config->idle_timeout);
+  if (!connection.ready() || !connection.idle()) return;
+  const absl::Duration idle = std::min(context_.config->idle_timeout, learned_idle_);
+  connection.WaitIdle(ends_.source.empty() ? idle : std::min(idle, kIdleOfOneClient));
 }
 
 void Pool::Serve() {
@@ -137,8 +147,17 @@ void Pool::FailWaiters(PoolFailure failure, absl::string_view why) {
   }
 }
 
+// Once is chance (a restart closes all that are open); twice after the same wait is a habit.
+void Pool::NoteIdleClose(absl::Duration waited) {
+  if (waited < kIdleWorthLearning) return;
+  const absl::Duration difference = absl::AbsDuration(waited - last_idle_close_);
+  if (difference < waited / 10) learned_idle_ = std::min(learned_idle_, waited - waited / 5);
+  last_idle_close_ = waited;
+}
+
 void Pool::OnGone(PooledConnection& connection, CloseReason reason, absl::string_view why) {
   std::erase(idle_, &connection);
+  if (reason == CloseReason::kReset) NoteIdleClose(connection.waited());
   const auto found = std::find_if(connections_.begin(), connections_.end(),
                                   [&](const auto& one) { return one.get() == &connection; });
   if (found == connections_.end()) return;

@@ -42,17 +42,19 @@ class StreamWaiter {
 // One connection of a pool: joins a Connection to a ClientCodec.
 class PooledConnection;
 
-// The transport with which `config` wants `endpoint` spoken to. Null, with `why`, while its secrets
-// are unknown. `stats`: ClusterStat cells, which outlive it.
+// The transport with which `config` wants `endpoint` spoken to; `ends` go into the PROXY header
+// where one is sent. Null, with `why`, while its secrets are unknown. `stats`: ClusterStat cells,
+// which outlive it.
 std::unique_ptr<Transport> NewUpstreamTransport(const ClusterConfig& config,
                                                 const EndpointConfig& endpoint, Cell* stats,
-                                                absl::string_view& why);
+                                                absl::string_view& why,
+                                                const StreamEnds& ends = {});
 
 // The connections of one worker to one host in one protocol. Idle ones are used last in, first out.
 // Loop thread only.
 class Pool {
  public:
-  Pool(PoolContext& context, Host& host, bool http2);
+  Pool(PoolContext& context, Host& host, bool http2, StreamEnds ends = {});
   ~Pool();
 
   // Answers through `waiter`, possibly before it returns.
@@ -75,16 +77,21 @@ class Pool {
   PooledConnection* FindOpen();
   // How many waiters will be served at once when what is being opened is ready.
   size_t OnTheirWay() const;
+  // Learns from the peer's closes of idle connections how long it keeps them.
+  void NoteIdleClose(absl::Duration waited);
 
   PoolContext& context_;
   Host& host_;
   const bool http2_;
+  const StreamEnds ends_;
   bool draining_ = false;
   std::vector<std::unique_ptr<PooledConnection>> connections_;
   std::vector<PooledConnection*> idle_;  // HTTP/1.1: the last one is the warmest.
   std::list<StreamWaiter*> waiters_;     // Oldest first.
   size_t connecting_ = 0;
   uint32_t peer_streams_max_ = UINT32_MAX;  // HTTP/2: what the host said last.
+  absl::Duration last_idle_close_ = absl::ZeroDuration();
+  absl::Duration learned_idle_ = absl::InfiniteDuration();
 };
 
 }  // namespace proxy

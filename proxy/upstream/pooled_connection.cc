@@ -11,7 +11,11 @@ namespace proxy {
 PooledConnection::PooledConnection(Pool& pool, std::unique_ptr<IoHandle> io,
                                    std::unique_ptr<Transport> transport)
     : pool_(pool),
-      idle_timer_(pool.context_.loop.timers(), [this] { Leave(); }),
+      idle_timer_(pool.context_.loop.timers(),
+                  [this] {
+                    pool_.context_.stats[kUpstreamCxIdleTimeout].Add();
+                    Leave();
+                  }),
       connection_(std::make_unique<Connection>(pool.context_.loop, std::move(io),
                                                std::move(transport), *this, true)) {}
 
@@ -37,8 +41,30 @@ void PooledConnection::OnConnected() {
   pool_.OnConnected(*this);
 }
 
+void PooledConnection::WaitIdle(absl::Duration timeout) {
+  const absl::Duration kept = codec_->kept_idle();
+  // A request that crosses the peer's close on the way is lost: better to be the first to leave.
+  timeout = std::min(timeout, kept - std::min(absl::Seconds(1), kept / 2));
+  idle_since_ns_ = pool_.context_.loop.NowNs();
+  idle_timer_.Arm(timeout);
+}
+
+absl::Duration PooledConnection::waited() const {
+  if (idle_since_ns_ == 0) return absl::ZeroDuration();
+  return absl::Nanoseconds(pool_.context_.loop.NowNs() - idle_since_ns_);
+}
+
+bool PooledConnection::Undelivered() const {
+  return codec_ != nullptr && codec_->version() != HttpVersion::kHttp2 &&
+         codec_->active_streams() > 0 && connection_->bytes_received() == received_mark_ &&
+         connection_->Undelivered(sent_mark_);
+}
+
 void PooledConnection::Lend(StreamWaiter& waiter) {
   idle_timer_.Cancel();
+  idle_since_ns_ = 0;
+  sent_mark_ = connection_->MarkSent();
+  received_mark_ = connection_->bytes_received();
   ++requests_;
   const uint32_t most = pool_.context_.config->requests_per_connection_max;
   if (most != 0 && requests_ >= most) {
@@ -53,7 +79,14 @@ void PooledConnection::Leave() {
   if (idle()) connection_->CloseAfterFlush();
 }
 
-void PooledConnection::OnEof() { codec_->OnEof(); }
+void PooledConnection::OnEof() {
+  pool_.NoteIdleClose(waited());
+  if (!Undelivered()) return codec_->OnEof();
+  // The peer had ended the connection before the request could reach it.
+  leaving_ = true;
+  codec_->OnConnectionClosed(ResetReason::kRefused);
+  connection_->Close();
+}
 
 void PooledConnection::OnClosed(CloseReason reason) {
   idle_timer_.Cancel();
@@ -62,8 +95,9 @@ void PooledConnection::OnClosed(CloseReason reason) {
   if (codec_ != nullptr) {
     if (codec_->active_streams() > 0) pool_.context_.stats[kUpstreamCxDestroyWithActiveRq].Add();
     // kPeerReset is said of one stream that the peer has reset; here the connection is gone.
-    codec_->OnConnectionClosed(reason == CloseReason::kLocal ? ResetReason::kLocal
-                                                             : ResetReason::kConnectionClosed);
+    codec_->OnConnectionClosed(Undelivered()                   ? ResetReason::kRefused
+                               : reason == CloseReason::kLocal ? ResetReason::kLocal
+                                                               : ResetReason::kConnectionClosed);
   }
   pool_.context_.stats[kUpstreamCxRxBytes].Add(connection_->bytes_received());
   pool_.context_.stats[kUpstreamCxTxBytes].Add(connection_->bytes_sent());

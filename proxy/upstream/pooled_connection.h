@@ -25,7 +25,10 @@ class PooledConnection final : public ConnectionEvents, public ClientCodecEvents
   void Lend(StreamWaiter& waiter);
   // Closes as soon as no stream is active.
   void Leave();
-  void WaitIdle(absl::Duration timeout) { idle_timer_.Arm(timeout); }
+  // Leaves after `timeout`, or somewhat before the peer said it would.
+  void WaitIdle(absl::Duration timeout);
+  // How long it has been waiting; zero if it is not.
+  absl::Duration waited() const;
 
   void OnConnected() override;
   void OnData(absl::string_view data) override { codec_->OnData(data); }
@@ -39,12 +42,18 @@ class PooledConnection final : public ConnectionEvents, public ClientCodecEvents
   void OnCapacityChange() override;
 
  private:
+  // Certain that the running request never reached the peer.
+  bool Undelivered() const;
+
   Pool& pool_;
   Timer idle_timer_;
   std::optional<Timer> lifetime_;  // Only where its length is bounded.
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<ClientCodec> codec_;
   uint64_t requests_ = 0;
+  int64_t sent_mark_ = -1;      // Where the running HTTP/1 request begins.
+  uint64_t received_mark_ = 0;  // What had come before it.
+  int64_t idle_since_ns_ = 0;   // 0: not idle.
   bool leaving_ = false;
 };
 

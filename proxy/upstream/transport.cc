@@ -1,13 +1,15 @@
 // Chooses how an endpoint is spoken to.
 #include <algorithm>
+#include <utility>
 
+#include "proxy/net/proxy_protocol.h"
 #include "proxy/upstream/pool.h"
 
 namespace proxy {
 
 std::unique_ptr<Transport> NewUpstreamTransport(const ClusterConfig& config,
                                                 const EndpointConfig& endpoint, Cell* stats,
-                                                absl::string_view& why) {
+                                                absl::string_view& why, const StreamEnds& ends) {
   const TlsSlot* slot = config.tls.get();
   for (const TransportChoice& choice : config.transports) {
     if (std::includes(endpoint.labels.begin(), endpoint.labels.end(), choice.labels.begin(),
@@ -16,14 +18,21 @@ std::unique_ptr<Transport> NewUpstreamTransport(const ClusterConfig& config,
       break;
     }
   }
-  if (slot == nullptr) return NewRawTransport();
-  const std::shared_ptr<const TlsContext> context = slot->Get();
-  if (context == nullptr) {
-    why = "TLS secrets are not known yet";
-    return nullptr;
+  std::unique_ptr<Transport> transport;
+  if (slot == nullptr) {
+    transport = NewRawTransport();
+  } else {
+    const std::shared_ptr<const TlsContext> context = slot->Get();
+    if (context == nullptr) {
+      why = "TLS secrets are not known yet";
+      return nullptr;
+    }
+    transport = context->NewClient(context->config().sni_of_endpoint ? endpoint.name : "", {},
+                                   {.cells = stats + kClusterTls});
   }
-  return context->NewClient(context->config().sni_of_endpoint ? endpoint.name : "", {},
-                            {.cells = stats + kClusterTls});
+  if (config.proxy_protocol == 0) return transport;
+  return SayFirst(WriteProxyHeader(config.proxy_protocol, ends.source, ends.destination),
+                  std::move(transport));
 }
 
 }  // namespace proxy
