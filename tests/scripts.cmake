@@ -16,3 +16,14 @@ foreach(script ${scripts})
     set_tests_properties(${folder}_${name} PROPERTIES TIMEOUT 900)
   endif()
 endforeach()
+
+# What runs several threads: tools/test --sanitize thread builds and runs these alone.
+set(THREAD_TESTS proxy_event proxy_server sim control_server control_sources
+  integration_workers integration_backend_loss integration_proxy_static integration_control_serve)
+foreach(name ${THREAD_TESTS})
+  if(TEST ${name})
+    set_tests_properties(${name} PROPERTIES LABELS threads)
+  endif()
+endforeach()
+add_custom_target(thread_tests DEPENDS pinnace-proxy pinnace-control pinnacectl test_proxy_event
+  test_proxy_server test_sim test_control_server test_control_sources)

@@ -2,6 +2,7 @@
 import http.server
 import json
 import os
+import signal
 import socket
 import socketserver
 import subprocess
@@ -25,6 +26,19 @@ def wait_for(what, seconds=10.0):
             return value
         assert time.monotonic() < end, "timed out"
         threading.Event().wait(0.01)
+
+
+def end_in_order(process, seconds=20):
+    """Two different signals end a proxy at once, in order: destructors and the leak check run."""
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise AssertionError("the proxy does not end when it is asked to")
+    assert code == 0, f"the proxy ended with {code}"
 
 
 class Proxy:
@@ -65,11 +79,12 @@ class Proxy:
         raise KeyError(name)
 
     def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.log.close()
-        self.dir.cleanup()
+        try:
+            if self.process.poll() is None:
+                end_in_order(self.process)
+        finally:
+            self.log.close()
+            self.dir.cleanup()
 
 
 class Origin:

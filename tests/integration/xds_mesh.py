@@ -26,12 +26,12 @@ def ads(timeout=None):
 class XdsProxy(Proxy):
     """One pinnace-proxy with a bootstrap of clusters that reach servers, and dynamic_resources."""
 
-    def __init__(self, ports, dynamic, clusters=(), **more):
+    def __init__(self, ports, dynamic, clusters=(), concurrency=1, **more):
         names = [f"xds-{i}" for i in range(len(ports))]
         self.bootstrap_more = {"dynamic_resources": dynamic, "node": {"id": "proxy-1", "cluster": "test"}, **more}
         super().__init__([], [*clusters, *(cluster(name, port, typed_extension_protocol_options={
             TYPE_OPTIONS: {"@type": TYPE + TYPE_OPTIONS, "explicit_http_config": {"http2_protocol_options": {}}}})
-            for name, port in zip(names, ports))])
+            for name, port in zip(names, ports))], concurrency)
 
     def bootstrap(self, config):
         return {**config, **self.bootstrap_more}
