@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -202,10 +203,10 @@ class TlsTransport final : public Transport {
   }
 
   bool Receive() {
-    thread_local char* const scratch = new char[kReadBytes];
-    const IoResult result = io_->Read(scratch, kReadBytes);
+    thread_local const std::unique_ptr<char[]> scratch(new char[kReadBytes]);
+    const IoResult result = io_->Read(scratch.get(), kReadBytes);
     if (result.status == IoResult::kOk) {
-      in_.assign(scratch, result.bytes);
+      in_.assign(scratch.get(), result.bytes);
       in_used_ = 0;
       emptied_ = result.drained;
       return true;

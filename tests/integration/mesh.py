@@ -16,6 +16,9 @@ GO_TOOLS = os.path.join(os.environ["PINNACE_SOURCE"], "build", "go")
 TYPES = "type.googleapis.com/envoy.extensions"
 HCM = TYPES + ".filters.network.http_connection_manager.v3.HttpConnectionManager"
 
+# What a sanitizer frees stays in its quarantine: resident memory says nothing about the proxy there.
+SANITIZED = bool(os.environ.get("PINNACE_SANITIZE"))
+
 
 def wait_for(what, seconds=10.0):
     """Polls `what` until it is true; an AssertionError if it never is."""

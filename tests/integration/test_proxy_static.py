@@ -11,6 +11,14 @@ import unittest
 from mesh import *
 
 
+def refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except OSError:
+        return True
+    return False
+
+
 class StaticProxy(unittest.TestCase):
     def start(self, *args, **more):
         proxy = Proxy(*args, **more)
@@ -163,6 +171,8 @@ class StaticProxy(unittest.TestCase):
         wait_for(lambda: proxy.stat("cluster.up.upstream_rq_active") == 1)
         proxy.process.send_signal(signal.SIGTERM)
         wait_for(lambda: request(proxy.ports["admin"], "/ready")[0] == 503)
+        # Every worker has begun to drain once none of them accepts.
+        wait_for(lambda: refused(proxy.ports["in"]))
         gate.set()
         thread.join(20)
         self.assertEqual((got[0][0], got[0][1].get("connection")), (200, "close"))

@@ -28,8 +28,10 @@ go_tools() {
     go_tool grpc google.golang.org/grpc/interop/server grpc_interop_server
 }
 
-# sanitizer_options FOLDER: each process writes its findings to a file of its own in FOLDER.
+# sanitizer_options FOLDER KIND: each process writes its findings to a file of its own in FOLDER.
+# KIND is empty in a plain build.
 sanitizer_options() {
+  export PINNACE_SANITIZE=$2
   export ASAN_OPTIONS=detect_leaks=1:log_path=$1/address
   export UBSAN_OPTIONS=print_stacktrace=1:log_path=$1/undefined
   export TSAN_OPTIONS=log_path=$1/thread
