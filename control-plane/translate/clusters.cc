@@ -40,7 +40,7 @@ void SetLimits(const TrafficSettings& traffic, Cluster& cluster) {
   limits.mutable_max_retries()->set_value(traffic.max_retries.value_or(kRetriesAtOnceDefault));
 }
 
-void SetOutlier(const TrafficSettings& traffic, const ProxyNode& node, Cluster& cluster) {
+void SetOutlier(const TrafficSettings& traffic, Cluster& cluster) {
   if (traffic.consecutive_5xx == 0u) return;
   if (!traffic.consecutive_5xx && !traffic.base_ejection && !traffic.ejection_interval &&
       !traffic.max_ejection_percent) {
@@ -59,8 +59,9 @@ void SetOutlier(const TrafficSettings& traffic, const ProxyNode& node, Cluster& 
   if (traffic.max_ejection_percent) {
     outlier.mutable_max_ejection_percent()->set_value(*traffic.max_ejection_percent);
   }
-  // Success rates are not part of the policy; Pinnace has none to turn off.
-  if (!node.pinnace) outlier.mutable_enforcing_success_rate()->set_value(0);
+  // Most services have fewer endpoints than the percentage needs to let one go.
+  outlier.mutable_always_eject_one_host()->set_value(true);
+  outlier.mutable_enforcing_success_rate()->set_value(0);  // Not part of the policy.
 }
 
 void SetHttp(Protocol protocol, const TrafficSettings& traffic, Cluster& cluster) {
@@ -115,7 +116,7 @@ Cluster OutboundClusterOf(const Mesh& mesh, const ProxyNode& node, const Service
       ToProto(service.traffic.connect_timeout.value_or(kConnectTimeoutDefault));
   cluster.set_lb_policy(Balancing(service.traffic, node));
   SetLimits(service.traffic, cluster);
-  SetOutlier(service.traffic, node, cluster);
+  SetOutlier(service.traffic, cluster);
   if (node.kind == ProxyNode::Kind::kGrpc) return cluster;
   SetHttp(port.protocol, service.traffic, cluster);
   SetTransports(mesh, service, port, cluster);

@@ -56,7 +56,7 @@ void TcpExchange::OnConnected(Side& side) {
   upstream_open_ = true;
   info_.upstream_first_ns = worker_.loop.NowNs();
   info_.upstream_identity = side.connection->transport().peer_identity();
-  cluster_->Record(*host_, false);
+  cluster_->Record(*host_, Outcome::kConnected);
   down_.connection->ResumeReading();
 }
 
@@ -147,7 +147,7 @@ void TcpExchange::OnWater(Side& side, bool high) {
 void TcpExchange::OnClosed(Side& side, CloseReason reason) {
   if (ended_) return;
   if (!side.downstream && !upstream_open_) {
-    cluster_->Record(*host_, true);
+    cluster_->Record(*host_, Outcome::kLocalError);
     cluster_
         ->stats()[reason == CloseReason::kConnectTimeout ? kUpstreamCxConnectTimeout
                                                          : kUpstreamCxConnectFail]

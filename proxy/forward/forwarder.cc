@@ -87,6 +87,7 @@ void Forwarder::OnStreamReady(ClientCodec& codec, const Connection& connection, 
   reused_ = reused;
   http2_ = codec.version() == HttpVersion::kHttp2;
   context_.info.upstream_identity = connection.transport().peer_identity();
+  context_.cluster->Record(*host_, Outcome::kConnected);
   RequestSender& sender = codec.NewStream(*this);
   sender_ = &sender;
   for (int i = 0; i < pauses_; ++i) sender.PauseReading();
@@ -228,7 +229,9 @@ uint32_t Forwarder::CausesOf(const ResponseHead& head) const {
 void Forwarder::OnHead(ResponseHead head, bool last) {
   Cell* stats = context_.cluster->stats();
   const bool failed = head.status >= 500;
-  context_.cluster->Record(*host_, failed);
+  int grpc = -1;
+  if (!last || !absl::SimpleAtoi(head.headers.Value(HeaderId::kGrpcStatus), &grpc)) grpc = -1;
+  context_.cluster->Record(*host_, OutcomeOf(head.status, grpc));
   if (context_.retry != nullptr && RetryInstead(CausesOf(head), false)) return;
   if (retries_ > 0 && !failed) stats[kUpstreamRqRetrySuccess].Add();
   stats[kUpstreamRqCompleted].Add();
@@ -283,7 +286,7 @@ void Forwarder::OnReset(ResetReason reason) {
     return events_.OnResponseReset();
   }
   const bool refused = reason == ResetReason::kRefused;
-  if (host_ != nullptr && !refused) cluster.Record(*host_, true);
+  if (host_ != nullptr && !refused) cluster.Record(*host_, Outcome::kLocalError);
   uint32_t causes = kRetryReset | kRetry5xx | kRetryGatewayError;
   if (refused) causes |= kRetryRefusedStream;
   if (RetryInstead(causes, refused)) return;
@@ -317,7 +320,7 @@ void Forwarder::OnStreamFailed(PoolFailure failure, absl::string_view why) {
                  .body = ResetText("overflow"),
                  .overloaded = true});
   }
-  context_.cluster->Record(*host_, true);
+  context_.cluster->Record(*host_, Outcome::kLocalError);
   if (RetryInstead(kRetryConnectFailure | kRetry5xx | kRetryGatewayError | kRetryReset, false))
     return;
   const bool late = failure == PoolFailure::kConnectTimeout;
@@ -330,7 +333,7 @@ void Forwarder::OnStreamFailed(PoolFailure failure, absl::string_view why) {
 void Forwarder::OnTimeout(bool per_try) {
   Cell* stats = context_.cluster->stats();
   stats[per_try ? kUpstreamRqPerTryTimeout : kUpstreamRqTimeout].Add();
-  if (host_ != nullptr) context_.cluster->Record(*host_, true);
+  if (host_ != nullptr) context_.cluster->Record(*host_, Outcome::kLocalError);
   if (per_try && RetryInstead(kRetry5xx | kRetryGatewayError | kRetryReset, false)) return;
   if (sender_ != nullptr) std::exchange(sender_, nullptr)->Reset(ResetReason::kLocal);
   if (response_begun_) {

@@ -17,6 +17,17 @@
 namespace proxy {
 namespace {
 
+// As Envoy's /clusters writes them.
+std::string HealthFlags(const EndpointConfig& endpoint, const ClusterHealth& health) {
+  std::string flags;
+  const auto record = health.Find(endpoint.address);
+  if (record != nullptr && record->ejected) flags += "/failed_outlier_check";
+  if (endpoint.health == EndpointHealth::kUnhealthy) flags += "/failed_eds_health";
+  if (endpoint.health == EndpointHealth::kDegraded) flags += "/degraded_eds_health";
+  if (endpoint.health == EndpointHealth::kDraining) flags += "/eds_status_draining";
+  return flags.empty() ? "healthy" : flags;
+}
+
 // How long running requests may go on after SIGTERM.
 constexpr absl::Duration kDrainMax = absl::Seconds(30);
 constexpr absl::Duration kDrainLook = absl::Milliseconds(50);
@@ -175,10 +186,9 @@ void ProxyServer::AddAdmin() {
                           name, "::default_priority::max_retries::", limits.retries, "\n");
           if (entry->endpoints == nullptr) continue;
           for (const EndpointConfig& host : *entry->endpoints) {
-            absl::StrAppend(
-                &text, name, "::", host.address.ToString(), "::weight::", host.weight, "\n", name,
-                "::", host.address.ToString(), "::health_flags::",
-                host.health == EndpointHealth::kUnhealthy ? "/failed_eds_health" : "healthy", "\n");
+            absl::StrAppend(&text, name, "::", host.address.ToString(), "::weight::", host.weight,
+                            "\n", name, "::", host.address.ToString(),
+                            "::health_flags::", HealthFlags(host, *entry->health), "\n");
           }
         }
         return {.body = text};

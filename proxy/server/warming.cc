@@ -109,6 +109,7 @@ void Configuration::ReconsiderClusters() {
     const auto before = clusters_.find(it->first);
     entry->breaker =
         before == clusters_.end() ? std::make_shared<Breaker>() : before->second->breaker;
+    if (before != clusters_.end()) entry->health = before->second->health;
     entry->stats = stats_.Get(kClusterScope, it->first);
     entry->config = pending.config;
     entry->endpoints = pending.resolved;

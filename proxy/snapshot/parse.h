@@ -53,5 +53,7 @@ absl::StatusOr<pinnace::ConfigFrom> ParseConfigFrom(
 // Sets what `proto` sets; errors name its fields.
 absl::Status ReadHttp2Options(const envoy::config::core::v3::Http2ProtocolOptions& proto,
                               Http2Limits& to);
+absl::Status ReadOutlier(const envoy::config::cluster::v3::OutlierDetection& proto,
+                         OutlierConfig& to);
 
 }  // namespace proxy

@@ -90,16 +90,6 @@ absl::Status ReadLimits(const cluster::Cluster& proto, ClusterConfig& config) {
     if (threshold.has_max_requests()) config.limits.requests = threshold.max_requests().value();
     if (threshold.has_max_retries()) config.limits.retries = threshold.max_retries().value();
   }
-  if (proto.has_outlier_detection()) {
-    const auto& outlier = proto.outlier_detection();
-    OutlierConfig& to = config.outlier.emplace();
-    if (outlier.has_consecutive_5xx()) to.consecutive_5xx = outlier.consecutive_5xx().value();
-    if (outlier.has_interval()) to.interval = ToDuration(outlier.interval());
-    if (outlier.has_base_ejection_time())
-      to.base_ejection = ToDuration(outlier.base_ejection_time());
-    if (outlier.has_max_ejection_percent())
-      to.ejection_percent_max = outlier.max_ejection_percent().value();
-  }
   return absl::OkStatus();
 }
 
@@ -219,6 +209,10 @@ absl::StatusOr<std::shared_ptr<const ClusterConfig>> ParseCluster(const cluster:
     config->eds_from = *std::move(from);
   }
   if (absl::Status s = ReadLimits(proto, *config); !s.ok()) return s;
+  if (proto.has_outlier_detection()) {
+    absl::Status s = ReadOutlier(proto.outlier_detection(), config->outlier.emplace());
+    if (!s.ok()) return Bad(proto.name(), absl::StrCat("outlier_detection: ", s.message()));
+  }
   if (absl::Status s = ReadProtocol(proto, *config); !s.ok()) return s;
   if (absl::Status s = ReadTransports(proto, *config, context); !s.ok()) return s;
   auto list = ParseList(proto.load_assignment(), config->kind == ClusterConfig::Kind::kStrictDns);

@@ -145,7 +145,15 @@ constexpr Row kRows[] = {
     {"envoy.config.cluster.v3.CircuitBreakers.Thresholds",
      " priority max_connections max_pending_requests max_requests max_retries track_remaining "},
     {"envoy.config.cluster.v3.OutlierDetection",
-     " consecutive_5xx interval base_ejection_time max_ejection_percent "},
+     " consecutive_5xx interval base_ejection_time max_ejection_percent enforcing_consecutive_5xx "
+     "enforcing_success_rate success_rate_minimum_hosts success_rate_request_volume "
+     "success_rate_stdev_factor consecutive_gateway_failure enforcing_consecutive_gateway_failure "
+     "split_external_local_origin_errors consecutive_local_origin_failure "
+     "enforcing_consecutive_local_origin_failure enforcing_local_origin_success_rate "
+     "failure_percentage_threshold enforcing_failure_percentage "
+     "enforcing_failure_percentage_local_origin failure_percentage_minimum_hosts "
+     "failure_percentage_request_volume max_ejection_time max_ejection_time_jitter "
+     "always_eject_one_host "},
     {"envoy.config.endpoint.v3.ClusterLoadAssignment", " cluster_name endpoints "},
     {"envoy.config.endpoint.v3.LocalityLbEndpoints",
      " locality lb_endpoints load_balancing_weight priority metadata "},

@@ -72,6 +72,23 @@ constexpr StatName kClusterNames[] = {
     {"http2.stream_refused_errors"},
     {"http2.tx_flush_timeout"},
     {"http2.streams_active", true},
+    {"outlier_detection.ejections_active", true},
+    {"outlier_detection.ejections_overflow"},
+    {"outlier_detection.ejections_enforced_total"},
+    {"outlier_detection.ejections_detected_consecutive_5xx"},
+    {"outlier_detection.ejections_detected_consecutive_gateway_failure"},
+    {"outlier_detection.ejections_detected_success_rate"},
+    {"outlier_detection.ejections_detected_consecutive_local_origin_failure"},
+    {"outlier_detection.ejections_detected_local_origin_success_rate"},
+    {"outlier_detection.ejections_detected_failure_percentage"},
+    {"outlier_detection.ejections_detected_local_origin_failure_percentage"},
+    {"outlier_detection.ejections_enforced_consecutive_5xx"},
+    {"outlier_detection.ejections_enforced_consecutive_gateway_failure"},
+    {"outlier_detection.ejections_enforced_success_rate"},
+    {"outlier_detection.ejections_enforced_consecutive_local_origin_failure"},
+    {"outlier_detection.ejections_enforced_local_origin_success_rate"},
+    {"outlier_detection.ejections_enforced_failure_percentage"},
+    {"outlier_detection.ejections_enforced_local_origin_failure_percentage"},
 };
 static_assert(std::size(kClusterNames) == kClusterStatCount);
 

@@ -45,6 +45,28 @@ enum Http2Stat : size_t {
 };
 extern const ScopeKind kHttp2Scope;
 
+// "cluster.NAME.outlier_detection.X". The detected and the enforced ones are in one order.
+enum OutlierStat : size_t {
+  kEjectionsActive,
+  kEjectionsOverflow,
+  kEjectionsEnforcedTotal,
+  kDetected5xx,
+  kDetectedGateway,
+  kDetectedSuccessRate,
+  kDetectedLocal,
+  kDetectedLocalSuccessRate,
+  kDetectedFailurePercentage,
+  kDetectedLocalFailurePercentage,
+  kEnforced5xx,
+  kEnforcedGateway,
+  kEnforcedSuccessRate,
+  kEnforcedLocal,
+  kEnforcedLocalSuccessRate,
+  kEnforcedFailurePercentage,
+  kEnforcedLocalFailurePercentage,
+  kOutlierStatCount,
+};
+
 enum ClusterStat : size_t {
   kUpstreamCxTotal,
   kUpstreamCxActive,
@@ -88,7 +110,9 @@ enum ClusterStat : size_t {
   kUpstreamCxIdleTimeout,
   kUpstreamRqResent,
   kClusterHttp2,  // The first of kHttp2StatCount cells.
-  kClusterStatCount = kClusterHttp2 + kHttp2StatCount,
+  kClusterHttp2Last = kClusterHttp2 + kHttp2StatCount - 1,
+  kClusterOutlier,  // The first of kOutlierStatCount cells.
+  kClusterStatCount = kClusterOutlier + kOutlierStatCount,
 };
 extern const ScopeKind kClusterScope;
 

@@ -11,7 +11,8 @@ namespace {
 constexpr absl::Duration kSweepEvery = absl::Seconds(5);
 
 bool Usable(const Host& host) {
-  return host.ejected_until_ns == 0 && host.config.health != EndpointHealth::kUnhealthy &&
+  return !host.health->ejected.load(std::memory_order_relaxed) &&
+         host.config.health != EndpointHealth::kUnhealthy &&
          host.config.health != EndpointHealth::kDraining && !host.config.address.empty();
 }
 
@@ -31,7 +32,7 @@ Cluster::Cluster(EventLoop& loop, Network& network, size_t worker,
       entry_(std::move(entry)),
       context_{loop, network, entry_->stats->Shard(worker), *entry_->breaker, entry_->config},
       balancer_(NewLoadBalancer(*entry_->config, loop.random())),
-      uneject_(loop.timers(), [this] { Rebalance(); }),
+      outliers_(loop.timers(), [this] { LookForOutliers(); }),
       sweep_(loop.timers(), [this] { Sweep(); }) {
   SetHosts();
 }
@@ -43,7 +44,10 @@ void Cluster::SetHosts() {
   std::vector<std::unique_ptr<Host>> before = std::move(hosts_);
   hosts_.clear();
   if (entry_->endpoints != nullptr) {
-    for (const EndpointConfig& endpoint : *entry_->endpoints) {
+    const auto records =
+        entry_->health->Adopt(*entry_->endpoints, config().outlier.has_value(), context_.stats);
+    for (size_t i = 0; i < records.size(); ++i) {
+      const EndpointConfig& endpoint = (*entry_->endpoints)[i];
       const auto same = std::find_if(before.begin(), before.end(), [&](const auto& host) {
         return host != nullptr && host->config.address == endpoint.address &&
                host->config.labels == endpoint.labels;
@@ -54,12 +58,14 @@ void Cluster::SetHosts() {
       } else {
         hosts_.push_back(std::make_unique<Host>(endpoint));
       }
+      hosts_.back()->health = records[i];
     }
   }
   for (auto& host : before) {
     if (host != nullptr) Retire(std::move(host));
   }
   Rebalance();
+  config().outlier ? outliers_.Arm(config().outlier->interval) : outliers_.Cancel();
 }
 
 void Cluster::Retire(std::unique_ptr<Host> host) {
@@ -74,24 +80,15 @@ void Cluster::Retire(std::unique_ptr<Host> host) {
 
 void Cluster::Rebalance() {
   std::vector<Host*> usable;
-  const int64_t now = loop_.NowNs();
-  int64_t next = 0;
+  generation_ = entry_->health->generation();
   uint32_t priority = UINT32_MAX;
   for (const auto& host : hosts_) {
-    if (host->ejected_until_ns != 0 && host->ejected_until_ns <= now) {
-      host->ejected_until_ns = 0;
-      host->consecutive_5xx = 0;
-    }
-    if (host->ejected_until_ns != 0 && (next == 0 || host->ejected_until_ns < next)) {
-      next = host->ejected_until_ns;
-    }
     if (Usable(*host)) priority = std::min(priority, host->config.priority);
   }
   for (const auto& host : hosts_) {
     if (Usable(*host) && host->config.priority == priority) usable.push_back(host.get());
   }
   balancer_->SetHosts(usable);
-  if (next != 0) uneject_.Arm(absl::Nanoseconds(next - now));
 }
 
 Host* Cluster::OriginalHost(const Address& wanted) {
@@ -108,6 +105,8 @@ Host* Cluster::OriginalHost(const Address& wanted) {
 
 Host* Cluster::Pick(const Address& wanted, const Host* avoid) {
   if (config().kind == ClusterConfig::Kind::kOriginalDst) return OriginalHost(wanted);
+  // Another worker may have ejected or readmitted a host.
+  if (generation_ != entry_->health->generation()) Rebalance();
   Host* host = balancer_->Pick();
   // A few more draws find another host if there is one.
   for (int i = 0; i < 3 && host != nullptr && host == avoid; ++i) host = balancer_->Pick();
@@ -127,22 +126,17 @@ Pool& Cluster::PoolOf(Host& host, bool http2, const StreamEnds& ends) {
   return *pool;
 }
 
-void Cluster::Record(Host& host, bool failed) {
+HealthContext Cluster::Context() { return {loop_.NowNs(), loop_.random(), context_.stats}; }
+
+void Cluster::Record(Host& host, Outcome outcome) {
+  if (!config().outlier || host.health == nullptr) return;
+  entry_->health->Record(*host.health, outcome, *config().outlier, Context());
+}
+
+void Cluster::LookForOutliers() {
   if (!config().outlier) return;
-  const OutlierConfig& outlier = *config().outlier;
-  if (!failed) {
-    host.consecutive_5xx = 0;
-    return;
-  }
-  if (++host.consecutive_5xx < outlier.consecutive_5xx || host.ejected_until_ns != 0) return;
-  const auto ejected = static_cast<size_t>(std::count_if(
-      hosts_.begin(), hosts_.end(), [](const auto& one) { return one->ejected_until_ns != 0; }));
-  // One host may always go, as in Envoy; beyond that the share is bounded.
-  if (ejected > 0 && (ejected + 1) * 100 > hosts_.size() * outlier.ejection_percent_max) return;
-  ++host.ejections;
-  host.ejected_until_ns =
-      loop_.NowNs() + absl::ToInt64Nanoseconds(outlier.base_ejection) * host.ejections;
-  Rebalance();
+  entry_->health->Tick(*config().outlier, Context());
+  outliers_.Arm(config().outlier->interval);
 }
 
 void Cluster::Update(std::shared_ptr<const ClusterEntry> entry) {
@@ -186,6 +180,7 @@ void Cluster::Drain() {
   hosts_.clear();
   by_address_.clear();
   balancer_->SetHosts({});
+  outliers_.Cancel();
 }
 
 void Clusters::Adopt(std::shared_ptr<const ClusterTable> table) {

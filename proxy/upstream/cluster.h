@@ -11,18 +11,22 @@
 
 #include "proxy/stats/names.h"
 #include "proxy/upstream/breaker.h"
+#include "proxy/upstream/cluster_health.h"
 #include "proxy/upstream/host.h"
 #include "proxy/upstream/lb/lb.h"
 #include "proxy/upstream/pool.h"
 
 namespace proxy {
 
-// One cluster as published: shared by all workers, immutable but for the breaker's counts.
+// One cluster as published: shared by all workers, immutable but for the breaker's counts
+// and the hosts' health.
 struct ClusterEntry {
   std::shared_ptr<const ClusterConfig> config;
   std::shared_ptr<const EndpointList> endpoints;  // Null while still unknown (warming).
   std::shared_ptr<Breaker> breaker;               // Kept across updates of the same name.
   std::shared_ptr<Scope> stats;
+  // Kept likewise.
+  std::shared_ptr<ClusterHealth> health = std::make_shared<ClusterHealth>();
 };
 // All clusters by name.
 using ClusterTable = absl::flat_hash_map<std::string, std::shared_ptr<const ClusterEntry>>;
@@ -39,8 +43,8 @@ class Cluster {
   Host* Pick(const Address& wanted, const Host* avoid);
   // `ends` matter only where the cluster sends PROXY headers.
   Pool& PoolOf(Host& host, bool http2, const StreamEnds& ends = {});
-  // What came of a request: feeds outlier detection. `failed`: 5xx or no answer at all.
-  void Record(Host& host, bool failed);
+  // What came of a request: feeds outlier detection.
+  void Record(Host& host, Outcome outcome);
   // Takes over a new version of the same name; hosts that stay keep their connections.
   void Update(std::shared_ptr<const ClusterEntry> entry);
   // Nothing is open any more.
@@ -59,6 +63,8 @@ class Cluster {
   void Retire(std::unique_ptr<Host> host);
   Host* OriginalHost(const Address& wanted);
   void Sweep();
+  void LookForOutliers();
+  HealthContext Context();
 
   EventLoop& loop_;
   std::shared_ptr<const ClusterEntry> entry_;
@@ -67,7 +73,8 @@ class Cluster {
   std::vector<std::unique_ptr<Host>> retired_;  // Their last streams are still running.
   std::map<Address, size_t> by_address_;        // ORIGINAL_DST: index into hosts_.
   std::unique_ptr<LoadBalancer> balancer_;
-  Timer uneject_;
+  uint64_t generation_ = 0;  // Of the health that balancer_ goes by.
+  Timer outliers_;
   Timer sweep_;
 };
 

@@ -43,11 +43,32 @@ struct CircuitLimits {
   uint32_t retries = 3;
 };
 
+// envoy.config.cluster.v3.OutlierDetection with Envoy's defaults. `enforcing_...`: percent, 0..100,
+// of what is detected that is acted upon.
 struct OutlierConfig {
-  uint32_t consecutive_5xx = 5;
+  uint32_t consecutive_5xx = 5;  // Of the three counts in a row, 0 turns one off.
+  uint32_t gateway_failures = 5;
+  uint32_t local_failures = 5;
+  uint32_t enforcing_5xx = 100;
+  uint32_t enforcing_gateway = 0;
+  uint32_t enforcing_local = 100;
+  bool split_local = false;  // What no answer came to is judged apart from answers.
   absl::Duration interval = absl::Seconds(10);
   absl::Duration base_ejection = absl::Seconds(30);
+  absl::Duration ejection_max = absl::Seconds(300);  // At least base_ejection, whatever it says.
+  absl::Duration ejection_jitter_max = absl::ZeroDuration();
   uint32_t ejection_percent_max = 10;
+  bool always_eject_one = false;
+  uint32_t success_rate_hosts_min = 5;
+  uint32_t success_rate_volume = 100;         // Requests in an interval.
+  uint32_t success_rate_stdev_factor = 1900;  // Thousandths of a standard deviation.
+  uint32_t enforcing_success_rate = 100;
+  uint32_t enforcing_local_success_rate = 100;
+  uint32_t failure_percentage_threshold = 85;
+  uint32_t failure_percentage_hosts_min = 5;
+  uint32_t failure_percentage_volume = 50;
+  uint32_t enforcing_failure_percentage = 0;
+  uint32_t enforcing_local_failure_percentage = 0;
 };
 
 // How to talk to the endpoints that carry `labels` (empty: any).

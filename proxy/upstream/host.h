@@ -11,6 +11,7 @@
 namespace proxy {
 
 class Pool;
+struct HostHealth;
 
 // Between whom a downstream stream runs, for the PROXY header; empty where none is sent.
 struct StreamEnds {
@@ -28,10 +29,7 @@ struct Host {
   EndpointConfig config;
   uint32_t active_requests = 0;
   uint64_t requests_total = 0;
-  // Outlier detection, of this worker's view.
-  uint32_t consecutive_5xx = 0;
-  uint32_t ejections = 0;
-  int64_t ejected_until_ns = 0;   // 0: not ejected.
+  std::shared_ptr<HostHealth> health;  // Shared by all workers. Null: ORIGINAL_DST.
   bool removed = false;           // No longer in the cluster: ends when its streams have ended.
   std::unique_ptr<Pool> pool[2];  // HTTP/1.1 and HTTP/2; made on first use.
   // With a PROXY header a connection speaks for one client: by protocol and its two addresses.
