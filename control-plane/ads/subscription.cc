@@ -167,7 +167,9 @@ void Subscription::ReleaseChangedGroups(const TypeTable& wanted) {
   for (const auto& [name, entry] : entries_) {
     if (entry.rejected_group == 0) continue;
     const ResourcePtr* resource = wanted.Find(name);
-    const absl::string_view now = resource == nullptr ? kAbsentMark : (*resource)->version;
+    // Not `?:`, whose common type could be a string that is gone by the next line.
+    absl::string_view now = kAbsentMark;
+    if (resource != nullptr) now = (*resource)->version;
     if (now != entry.rejected_version) changed.insert(entry.rejected_group);
   }
   if (changed.empty()) return;
