@@ -19,6 +19,7 @@ using HttpOptions = envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 using ProxiedTransport =
     envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport;
 
+constexpr double kRetryBudgetPercent = 20;  // Envoy's default, of a budget that is given.
 constexpr char kMatchKey[] = "envoy.transport_socket_match";
 
 absl::Status Bad(const std::string& name, absl::string_view what) {
@@ -89,6 +90,18 @@ absl::Status ReadLimits(const cluster::Cluster& proto, ClusterConfig& config) {
       config.limits.pending = threshold.max_pending_requests().value();
     if (threshold.has_max_requests()) config.limits.requests = threshold.max_requests().value();
     if (threshold.has_max_retries()) config.limits.retries = threshold.max_retries().value();
+    if (!threshold.has_retry_budget()) continue;
+    const auto& budget = threshold.retry_budget();
+    double& percent = config.limits.retry_budget_percent;
+    percent = budget.has_budget_percent() ? budget.budget_percent().value() : kRetryBudgetPercent;
+    if (!(percent >= 0 && percent <= 100)) {
+      return Bad(config.name,
+                 "circuit_breakers.thresholds.retry_budget.budget_percent: must be "
+                 "from 0 to 100");
+    }
+    if (budget.has_min_retry_concurrency()) {
+      config.limits.retries_min = budget.min_retry_concurrency().value();
+    }
   }
   return absl::OkStatus();
 }

@@ -143,7 +143,8 @@ constexpr Row kRows[] = {
     {"envoy.config.cluster.v3.Cluster.TransportSocketMatch", " name match transport_socket "},
     {"envoy.config.cluster.v3.CircuitBreakers", " thresholds "},
     {"envoy.config.cluster.v3.CircuitBreakers.Thresholds",
-     " priority max_connections max_pending_requests max_requests max_retries track_remaining "},
+     " priority max_connections max_pending_requests max_requests max_retries track_remaining "
+     "retry_budget "},
     {"envoy.config.cluster.v3.OutlierDetection",
      " consecutive_5xx interval base_ejection_time max_ejection_percent enforcing_consecutive_5xx "
      "enforcing_success_rate success_rate_minimum_hosts success_rate_request_volume "

@@ -1,6 +1,7 @@
 // The circuit breaker of one cluster: exact counts over all workers.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -13,7 +14,7 @@ namespace proxy {
 enum class Resource : uint8_t { kConnections, kPending, kRequests, kRetries };
 
 // Counts shared by all workers. A limit of N is never exceeded and N is reachable: taking is one
-// atomic increment, undone if it went too far.
+// atomic increment, undone if it went too far. A retry budget is a limit that moves with the load.
 class Breaker {
  public:
   // True if one more fits under `limits`; then Release() gives it back. Any thread.
@@ -31,14 +32,20 @@ class Breaker {
   }
 
  private:
-  static uint32_t Limit(Resource resource, const CircuitLimits& limits) {
+  uint32_t Limit(Resource resource, const CircuitLimits& limits) const {
     switch (resource) {
       case Resource::kConnections: return limits.connections;
       case Resource::kPending: return limits.pending;
       case Resource::kRequests: return limits.requests;
-      case Resource::kRetries: return limits.retries;
+      case Resource::kRetries: return RetryLimit(limits);
     }
     return 0;
+  }
+  uint32_t RetryLimit(const CircuitLimits& limits) const {
+    if (limits.retry_budget_percent < 0) return limits.retries;
+    const double load = InUse(Resource::kRequests) + double{1} * InUse(Resource::kPending);
+    return std::max(limits.retries_min,
+                    static_cast<uint32_t>(load * limits.retry_budget_percent / 100));
   }
   std::array<std::atomic<uint32_t>, 4> counts_{};
 };

@@ -41,6 +41,10 @@ struct CircuitLimits {
   uint32_t pending = 1024;
   uint32_t requests = 1024;
   uint32_t retries = 3;
+  // Instead of `retries`: this many percent of the requests at work and waiting, but no fewer than
+  // `retries_min`. Negative: `retries` holds.
+  double retry_budget_percent = -1;
+  uint32_t retries_min = 3;
 };
 
 // envoy.config.cluster.v3.OutlierDetection with Envoy's defaults. `enforcing_...`: percent, 0..100,
