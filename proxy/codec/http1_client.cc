@@ -120,10 +120,12 @@ void Http1Client::SendHead(const RequestHead& head, bool last) {
   upgrade_.assign(head.upgrade.data(), head.upgrade.size());
   tunnel_ = chunked_out_ = false;
   informational_ = 0;
-  std::string out;
-  out.reserve(512);
-  absl::StrAppend(&out, head.method, " ", is_connect_ ? head.authority : head.path,
-                  " HTTP/1.1\r\nhost: ", head.authority, "\r\n");
+  std::string& out = HeadScratch();
+  for (const absl::string_view part :
+       {head.method, absl::string_view(" "), is_connect_ ? head.authority : head.path,
+        absl::string_view(" HTTP/1.1\r\nhost: "), head.authority, absl::string_view("\r\n")}) {
+    out.append(part.data(), part.size());
+  }
   AppendFields(head.headers, out);
   if (wants_upgrade_) {
     absl::StrAppend(&out, "upgrade: ", head.upgrade, "\r\nconnection: upgrade\r\n");

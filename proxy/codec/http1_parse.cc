@@ -34,12 +34,31 @@ constexpr std::array<uint8_t, 256> MakeTokenTable() {
 }
 constexpr std::array<uint8_t, 256> kToken = MakeTokenTable();
 
+bool IsFieldByte(char c) {
+  const auto byte = static_cast<uint8_t>(c);
+  return (byte >= 0x20 || byte == '\t') && byte != 0x7f;
+}
+
+// True if none of the eight bytes at `at` is below 0x20 or equal to 0x7f.
+bool IsPlainWord(const char* at) {
+  constexpr uint64_t kOnes = ~uint64_t{0} / 255;
+  uint64_t word = 0;
+  std::memcpy(&word, at, 8);
+  const uint64_t no_del = word ^ (kOnes * 0x7f);
+  const uint64_t low = (word - kOnes * 0x20) & ~word;
+  const uint64_t del = (no_del - kOnes) & ~no_del;
+  return ((low | del) & (kOnes * 0x80)) == 0;
+}
+
 bool IsFieldValue(absl::string_view value) {
-  for (const char c : value) {
-    const auto byte = static_cast<uint8_t>(c);
-    if ((byte < 0x20 && byte != '\t') || byte == 0x7f) return false;
+  const char* at = value.data();
+  const char* const end = at + value.size();
+  if (value.size() >= 8) {
+    while (end - at >= 8 && IsPlainWord(at)) at += 8;
+    if (at == end || (end - at < 8 && IsPlainWord(end - 8))) return true;
   }
-  return true;
+  while (at < end && IsFieldByte(*at)) ++at;  // A tab is rare; so is a word that is not plain.
+  return at == end;
 }
 
 // Digits alone, none of them a leading zero; nullopt on anything else or on overflow.
@@ -60,6 +79,10 @@ ParseError NoteLength(absl::string_view value, FieldRules rules, Framing& framin
     if (framing.content_length) return kBadLength;
     framing.content_length = ParseLength(value);
     return framing.content_length ? ParseError() : kBadLength;
+  }
+  if (!framing.content_length) {
+    framing.content_length = ParseLength(value);
+    if (framing.content_length) return {};
   }
   for (const absl::string_view one : absl::StrSplit(value, ',')) {
     const auto length = ParseLength(StripOws(one));
@@ -103,6 +126,10 @@ bool NoteFraming(const Header& field, FieldRules rules, Framing& framing, std::s
     case HeaderId::kContentLength: error = NoteLength(field.value, rules, framing); return true;
     case HeaderId::kTransferEncoding: error = NoteCoding(field.value, rules, framing); return true;
     case HeaderId::kConnection:
+      if (field.value == "keep-alive") {  // What nearly every one says.
+        framing.keep_alive = true;
+        return true;
+      }
       for (absl::string_view one : absl::StrSplit(field.value, ',')) {
         one = StripOws(one);
         if (absl::EqualsIgnoreCase(one, "close")) {
@@ -253,10 +280,19 @@ ParseError CheckPartialHead(absl::string_view head, size_t from) {
 }
 
 size_t HeadLength(absl::string_view data, size_t from) {
-  const size_t start = from > 3 ? from - 3 : 0;
-  const void* found = memmem(data.data() + start, data.size() - start, "\r\n\r\n", 4);
-  if (found == nullptr) return 0;
-  return static_cast<size_t>(static_cast<const char*>(found) - data.data()) + 4;
+  const char* const begin = data.data();
+  const char* const end = begin + data.size();
+  const char* at = begin + (from > 3 ? from - 3 : 0);
+  while (at < end) {
+    const auto* found =
+        static_cast<const char*>(std::memchr(at, '\n', static_cast<size_t>(end - at)));
+    if (found == nullptr) return 0;
+    at = found + 1;
+    if (end - at >= 2 && at[0] == '\r' && at[1] == '\n' && found > begin && found[-1] == '\r') {
+      return static_cast<size_t>(at - begin) + 2;
+    }
+  }
+  return 0;
 }
 
 ParseError ParseFields(char* block, size_t length, const CodecLimits& limits, FieldRules rules,
@@ -435,12 +471,29 @@ bool BodyReader::Feed(absl::string_view& data, const CodecLimits& limits, Sink& 
 }
 
 void AppendFields(const Headers& headers, std::string& out) {
+  size_t total = out.size();
+  for (const Header& field : headers) total += field.name.size() + field.value.size() + 4;
+  size_t at = out.size();
+  out.resize(total);
+  char* to = out.data() + at;
+  const auto put = [&to](absl::string_view text) {
+    std::memcpy(to, text.data(), text.size());
+    to += text.size();
+  };
   for (const Header& field : headers) {
-    out.append(field.name.data(), field.name.size());
-    out.append(": ", 2);
-    out.append(field.value.data(), field.value.size());
-    out.append("\r\n", 2);
+    put(field.name);
+    put(": ");
+    put(field.value);
+    put("\r\n");
   }
+}
+
+std::string& HeadScratch() {
+  constexpr size_t kKept = 16 * 1024;
+  thread_local std::string scratch;
+  if (scratch.capacity() > kKept) std::string().swap(scratch);
+  scratch.clear();
+  return scratch;
 }
 
 absl::string_view ReasonOf(int status) {

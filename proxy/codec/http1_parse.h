@@ -94,6 +94,8 @@ absl::string_view StripOws(absl::string_view text);
 
 // Appends "name: value\r\n" for all fields.
 void AppendFields(const Headers& headers, std::string& out);
+// An empty string of this thread's to compose a head in; the next call takes it anew.
+std::string& HeadScratch();
 absl::string_view ReasonOf(int status);
 
 }  // namespace proxy

@@ -360,9 +360,12 @@ void Http1Server::SendHead(const ResponseHead& head, bool last) {
   const bool declined = body_.kind() == BodyKind::kTunnel && !tunnel_;
   // An answer to an upgrade that opens no tunnel leaves the bytes behind it without meaning.
   if (declined) keep_alive_ = false;
-  std::string out;
-  out.reserve(512);
-  absl::StrAppend(&out, "HTTP/1.1 ", head.status, " ", ReasonOf(head.status), "\r\n");
+  std::string& out = HeadScratch();
+  if (head.status == 200) {
+    out = "HTTP/1.1 200 OK\r\n";
+  } else {
+    absl::StrAppend(&out, "HTTP/1.1 ", head.status, " ", ReasonOf(head.status), "\r\n");
+  }
   AppendFields(head.headers, out);
   AppendFraming(head, last, out);
   if (!tunnel_ && !keep_alive_) out += "connection: close\r\n";

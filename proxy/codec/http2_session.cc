@@ -89,7 +89,9 @@ void Http2Session::SubmitSettings() {
 }
 
 void Http2Session::FlushSoon() {
-  if (!ended_) loop_.FlushSoon(*this);
+  // One write for the frames of all that this round hears: each system call costs more than any
+  // frame.
+  if (!ended_) loop_.FlushAtRoundEnd(*this);
 }
 
 Http2Stream& Http2Session::Add(std::unique_ptr<Http2Stream> stream) {

@@ -17,7 +17,7 @@ EventLoop::EventLoop(std::unique_ptr<Poller> poller, pinnace::Clock& clock, uint
   poller_->SetHooks([this] { timers_.SetNow(ReadNs()); }, [this] { AfterCallback(); });
 }
 
-EventLoop::~EventLoop() { AfterCallback(); }
+EventLoop::~EventLoop() { EndRound(); }
 
 bool EventLoop::InLoop() const {
   const std::thread::id owner = thread_.load(std::memory_order_relaxed);
@@ -38,7 +38,7 @@ void EventLoop::Run() {
 void EventLoop::RunOnce(absl::Duration wait_max) {
   RunPosted();
   timers_.Advance(ReadNs());
-  AfterCallback();
+  EndRound();
   int64_t wait = timers_.NextWait(timers_.now_ns());
   if (has_posted_.load(std::memory_order_acquire) || !flushes_.empty()) wait = 0;
   if (wait_max != absl::InfiniteDuration()) {
@@ -46,6 +46,7 @@ void EventLoop::RunOnce(absl::Duration wait_max) {
     wait = wait < 0 ? bound : std::min(wait, bound);
   }
   poller_->Wait(wait);
+  EndRound();
 }
 
 void EventLoop::Stop() {
@@ -83,10 +84,25 @@ void EventLoop::FlushSoon(Flushable& item) {
   flushes_.push_back(&item);
 }
 
+void EventLoop::FlushAtRoundEnd(Flushable& item) {
+  if (item.queued_) return;
+  item.queued_ = true;
+  late_flushes_.push_back(&item);
+}
+
 void EventLoop::CancelFlush(Flushable& item) {
   if (!item.queued_) return;
   item.queued_ = false;
   std::replace(flushes_.begin(), flushes_.end(), &item, static_cast<Flushable*>(nullptr));
+  std::replace(late_flushes_.begin(), late_flushes_.end(), &item, static_cast<Flushable*>(nullptr));
+}
+
+void EventLoop::EndRound() {
+  do {  // A flush may queue another for the end.
+    flushes_.insert(flushes_.end(), late_flushes_.begin(), late_flushes_.end());
+    late_flushes_.clear();
+    AfterCallback();
+  } while (!late_flushes_.empty());
 }
 
 void EventLoop::DeleteLater(std::unique_ptr<Deferred> item) { dying_.push_back(std::move(item)); }
@@ -103,6 +119,25 @@ void EventLoop::AfterCallback() {
     std::vector<std::unique_ptr<Deferred>> dead;
     dead.swap(dying_);
   }
+}
+
+std::string EventLoop::TakeBuffer() {
+  std::string buffer;
+  if (buffers_.empty()) {
+    buffer.reserve(kBufferBytes);
+  } else {
+    buffer = std::move(buffers_.back());
+    buffers_.pop_back();
+  }
+  return buffer;
+}
+
+void EventLoop::GiveBuffer(std::string&& buffer) {
+  std::string left = std::move(buffer);
+  if (left.capacity() < kBufferBytes || left.capacity() > kBufferBytesKept) return;
+  if (buffers_.size() == kBuffersKept) return;
+  left.clear();
+  buffers_.push_back(std::move(left));
 }
 
 std::unique_ptr<FdWatch> EventLoop::Watch(int fd, std::function<void(Ready)> callback) {

@@ -57,6 +57,9 @@ class EventLoop {
   void Post(std::function<void()> work);
   // Runs `item.Flush()` once after the current callback. `item` must cancel before it dies.
   void FlushSoon(Flushable& item);
+  // Runs it once when all that is ready in this round has been heard: for an item that gathers the
+  // output of several callbacks.
+  void FlushAtRoundEnd(Flushable& item);
   void CancelFlush(Flushable& item);
   // Destroys `item` after the current callback and the flushes that follow it.
   void DeleteLater(std::unique_ptr<Deferred> item);
@@ -67,6 +70,14 @@ class EventLoop {
   TimerWheel& timers() { return timers_; }
   // Steady nanoseconds as of the start of this round: no system call.
   int64_t NowNs() const { return timers_.now_ns(); }
+  // The wall clock as of this round: read at most once in it.
+  absl::Time WallNow() {
+    if (wall_read_ns_ != NowNs()) {
+      wall_read_ns_ = NowNs();
+      wall_ = clock_.Wall();
+    }
+    return wall_;
+  }
   // Steady nanoseconds, read now.
   int64_t ReadNs() { return absl::ToInt64Nanoseconds(clock_.Steady()); }
   pinnace::Clock& clock() { return clock_; }
@@ -79,16 +90,28 @@ class EventLoop {
   char* scratch() { return scratch_.get(); }
   static constexpr size_t kScratchBytes = 64 * 1024;
 
+  // An empty string with room, for output that leaves soon; give it back when it has left.
+  std::string TakeBuffer();
+  void GiveBuffer(std::string&& buffer);
+
  private:
+  static constexpr size_t kBufferBytes = 4 * 1024;
+  static constexpr size_t kBufferBytesKept = 16 * 1024;  // A larger one is freed.
+  static constexpr size_t kBuffersKept = 16;
   void RunPosted();
   void AfterCallback();
+  void EndRound();
 
   std::unique_ptr<Poller> poller_;
   pinnace::Clock& clock_;
   pinnace::SeededRandom random_;
   TimerWheel timers_;
   std::unique_ptr<char[]> scratch_;
+  absl::Time wall_;
+  int64_t wall_read_ns_ = -1;
+  std::vector<std::string> buffers_;
   std::vector<Flushable*> flushes_;
+  std::vector<Flushable*> late_flushes_;
   std::vector<std::unique_ptr<Deferred>> dying_;
   std::atomic<bool> stopped_{false};
   std::atomic<std::thread::id> thread_{};

@@ -18,7 +18,7 @@ Exchange::Exchange(DownstreamInfo& downstream, ResponseSender& sender, ExchangeO
       owner_(owner),
       idle_(downstream.worker.loop.timers(), [this] { Touch(); }) {
   EventLoop& loop = downstream_.worker.loop;
-  info_.start = loop.clock().Wall();
+  info_.start = loop.WallNow();
   info_.start_ns = loop.NowNs();
   idle_since_ns_ = info_.start_ns;
   downstream_.stats[kDownstreamRqTotal].Add();
@@ -115,13 +115,15 @@ bool Exchange::PrepareRequest() {
     const Header* given = headers.Find(HeaderId::kXRequestId);
     const bool trusted = config.keep_request_id || !config.use_remote_address;
     if (given != nullptr && trusted) {
-      info_.request_id = std::string(given->value);
+      info_.request_id = given->value;
     } else {
-      info_.request_id = NewRequestId(downstream_.worker.loop.random());
-      headers.Set(HeaderId::kXRequestId, info_.request_id);
+      info_.request_id =
+          NewRequestId(downstream_.worker.loop.random(), headers.arena().Allocate(kRequestIdBytes));
+      if (given != nullptr) headers.Remove(HeaderId::kXRequestId);
+      headers.AddView(HeaderName(HeaderId::kXRequestId), info_.request_id, HeaderId::kXRequestId);
     }
   } else {
-    info_.request_id = std::string(headers.Value(HeaderId::kXRequestId));
+    info_.request_id = headers.Value(HeaderId::kXRequestId);
   }
   if (config.use_remote_address) {
     const std::string remote = downstream_.remote.ip();
@@ -129,10 +131,12 @@ bool Exchange::PrepareRequest() {
     headers.Set(HeaderId::kXForwardedFor,
                 before.empty() ? remote : absl::StrCat(before, ",", remote));
   }
-  if (config.use_remote_address || headers.Find(HeaderId::kXForwardedProto) == nullptr) {
-    headers.Set(HeaderId::kXForwardedProto,
-                downstream_.connection.transport().secure() ? "https" : "http");
-  }
+  const bool proto_given = headers.Find(HeaderId::kXForwardedProto) != nullptr;
+  if (proto_given && !config.use_remote_address) return true;
+  if (proto_given) headers.Remove(HeaderId::kXForwardedProto);
+  headers.AddView(HeaderName(HeaderId::kXForwardedProto),
+                  downstream_.connection.transport().secure() ? "https" : "http",
+                  HeaderId::kXForwardedProto);
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "common/recycled.h"
 #include "proxy/exchange/config.h"
 #include "proxy/exchange/filter_run.h"
 #include "proxy/forward/forwarder.h"
@@ -33,7 +34,8 @@ class ExchangeOwner {
 class Exchange final : public RequestEvents,
                        public ForwardEvents,
                        public FilterStream,
-                       public Deferred {
+                       public Deferred,
+                       public pinnace::Recycled<Exchange> {
  public:
   Exchange(DownstreamInfo& downstream, ResponseSender& sender, ExchangeOwner& owner);
   ~Exchange() override;

@@ -26,7 +26,7 @@ TcpExchange::TcpExchange(WorkerContext& worker, std::shared_ptr<const TcpConfig>
       wanted_(std::move(original_destination)) {
   stats_[kTcpCxTotal].Add();
   stats_[kTcpCxActive].Add();
-  info_.start = worker.loop.clock().Wall();
+  info_.start = worker.loop.WallNow();
   info_.start_ns = idle_since_ns_ = worker.loop.NowNs();
   info_.downstream_remote = io->Peer();
   info_.downstream_local = wanted_.empty() ? io->Local() : wanted_;
@@ -128,7 +128,7 @@ void TcpExchange::OnData(Side& side, absl::string_view data) {
     info_.response_bytes += data.size();
     stats_[kTcpTxBytes].Add(data.size());
   }
-  Other(side).connection->Write(data);
+  Other(side).connection->WriteNow(data);
 }
 
 void TcpExchange::OnEof(Side& side) {

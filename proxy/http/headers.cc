@@ -4,8 +4,13 @@
 #include <absl/strings/match.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <iterator>
+#include <memory>
+#include <new>
+
+#include "common/recycled.h"
 
 namespace proxy {
 namespace {
@@ -77,9 +82,11 @@ constexpr ByLength kByLength;
 }  // namespace
 
 HeaderId HeaderIdOf(absl::string_view lower_name) {
-  if (lower_name.size() >= kLengthMax) return HeaderId::kOther;
+  if (lower_name.empty() || lower_name.size() >= kLengthMax) return HeaderId::kOther;
   for (uint8_t i = kByLength.first[lower_name.size()]; i != 0; i = kByLength.next[i]) {
-    if (std::memcmp(kKnown[i - 1].name, lower_name.data(), lower_name.size()) == 0) {
+    const char* name = kKnown[i - 1].name;
+    if (name[0] == lower_name.front() &&
+        std::memcmp(name, lower_name.data(), lower_name.size()) == 0) {
       return kKnown[i - 1].id;
     }
   }
@@ -88,17 +95,38 @@ HeaderId HeaderIdOf(absl::string_view lower_name) {
 
 absl::string_view HeaderName(HeaderId id) { return kKnown[static_cast<size_t>(id) - 1].name; }
 
-char* Arena::Allocate(size_t size) {
-  if (size > left_) {
-    const size_t block = std::max(size, kBlockBytes);
-    blocks_.push_back(std::make_unique_for_overwrite<char[]>(block));
-    next_ = blocks_.back().get();
-    left_ = block;
+void Arena::AddBlock(size_t size) {
+  const size_t wanted = size + sizeof(Block);
+  const bool common = wanted <= kBlockBytes;
+  void* memory =
+      common ? pinnace::RecycledBlocks<kBlockBytes, kBlocksKept>::Take() : ::operator new(wanted);
+  last_ = new (memory) Block{last_, common ? kBlockBytes : wanted};
+  next_ = reinterpret_cast<char*>(last_ + 1);
+  left_ = last_->bytes - sizeof(Block);
+}
+
+void Arena::Clear() {
+  while (last_ != nullptr) {
+    Block* block = std::exchange(last_, last_->previous);
+    if (block->bytes == kBlockBytes) {
+      pinnace::RecycledBlocks<kBlockBytes, kBlocksKept>::Give(block);
+    } else {
+      ::operator delete(block);
+    }
   }
-  char* at = next_;
-  next_ += size;
-  left_ -= size;
-  return at;
+  next_ = nullptr;
+  left_ = 0;
+}
+
+void* Arena::AllocateAligned(size_t size) {
+  constexpr size_t kAlign = alignof(std::max_align_t);
+  const size_t skip = -reinterpret_cast<uintptr_t>(next_) & (kAlign - 1);
+  if (size + skip > left_) {
+    AddBlock(size);  // Begins aligned.
+  } else {
+    Allocate(skip);
+  }
+  return Allocate(size);
 }
 
 absl::string_view Arena::Copy(absl::string_view text) {
@@ -108,54 +136,49 @@ absl::string_view Arena::Copy(absl::string_view text) {
   return {at, text.size()};
 }
 
+void Headers::Grow() {
+  const uint32_t capacity = std::max<uint32_t>(12, capacity_ * 2);
+  auto* fields = static_cast<Header*>(arena_.AllocateAligned(capacity * sizeof(Header)));
+  std::uninitialized_copy_n(fields_, size_, fields);
+  fields_ = fields;
+  capacity_ = capacity;
+}
+
 void Headers::Add(absl::string_view lower_name, absl::string_view value) {
   const HeaderId id = HeaderIdOf(lower_name);
-  fields_.push_back(
-      {id == HeaderId::kOther ? arena_.Copy(lower_name) : HeaderName(id), arena_.Copy(value), id});
+  AddView(id == HeaderId::kOther ? arena_.Copy(lower_name) : HeaderName(id), arena_.Copy(value),
+          id);
 }
 
 void Headers::Add(HeaderId id, absl::string_view value) {
-  fields_.push_back({HeaderName(id), arena_.Copy(value), id});
+  AddView(HeaderName(id), arena_.Copy(value), id);
 }
 
 void Headers::Set(HeaderId id, absl::string_view value) {
-  const absl::string_view kept = arena_.Copy(value);  // `value` may be a view of what is removed.
+  SetView(id, arena_.Copy(value));  // `value` may be a view of what is removed.
+}
+
+void Headers::SetView(HeaderId id, absl::string_view value) {
   Remove(id);
-  fields_.push_back({HeaderName(id), kept, id});
+  AddView(HeaderName(id), value, id);
 }
 
 void Headers::Set(absl::string_view lower_name, absl::string_view value) {
   const absl::string_view name = arena_.Copy(lower_name);
   const absl::string_view kept = arena_.Copy(value);
   Remove(name);
-  fields_.push_back({name, kept, HeaderIdOf(name)});
-}
-
-size_t Headers::Remove(HeaderId id) {
-  const size_t before = fields_.size();
-  fields_.erase(std::remove_if(fields_.begin(), fields_.end(),
-                               [id](const Header& one) { return one.id == id; }),
-                fields_.end());
-  return before - fields_.size();
-}
-
-size_t Headers::Remove(absl::string_view lower_name) {
-  const size_t before = fields_.size();
-  fields_.erase(std::remove_if(fields_.begin(), fields_.end(),
-                               [&](const Header& one) { return one.name == lower_name; }),
-                fields_.end());
-  return before - fields_.size();
+  AddView(name, kept, HeaderIdOf(name));
 }
 
 const Header* Headers::Find(HeaderId id) const {
-  for (const Header& one : fields_) {
+  for (const Header& one : *this) {
     if (one.id == id) return &one;
   }
   return nullptr;
 }
 
 const Header* Headers::Find(absl::string_view lower_name) const {
-  for (const Header& one : fields_) {
+  for (const Header& one : *this) {
     if (one.name == lower_name) return &one;
   }
   return nullptr;

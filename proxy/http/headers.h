@@ -3,12 +3,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <utility>
-#include <vector>
 
-#include <absl/container/inlined_vector.h>
 #include <absl/strings/string_view.h>
 
 namespace proxy {
@@ -53,31 +50,45 @@ enum class HeaderId : uint8_t {
 HeaderId HeaderIdOf(absl::string_view lower_name);
 absl::string_view HeaderName(HeaderId id);
 
-// Bytes that live as long as the head they belong to. Grows in blocks; moving keeps views valid.
+// Bytes that live as long as the head they belong to. Grows in blocks that the thread recycles;
+// moving it keeps views valid.
 class Arena {
  public:
   Arena() = default;
-  Arena(Arena&& other) noexcept
-      : blocks_(std::move(other.blocks_)),
-        next_(std::exchange(other.next_, nullptr)),
-        left_(std::exchange(other.left_, 0)) {}
+  ~Arena() { Clear(); }
+  Arena(Arena&& other) noexcept { Swap(other); }
   Arena& operator=(Arena&& other) noexcept {
-    blocks_ = std::move(other.blocks_);
-    next_ = std::exchange(other.next_, nullptr);
-    left_ = std::exchange(other.left_, 0);
+    if (this == &other) return *this;
+    Clear();
+    Swap(other);
     return *this;
   }
   // An uninitialized span of `size` bytes.
-  char* Allocate(size_t size);
-  absl::string_view Copy(absl::string_view text);
-  void Clear() {
-    blocks_.clear();
-    left_ = 0;
+  char* Allocate(size_t size) {
+    if (size > left_) AddBlock(size);
+    left_ -= size;
+    return std::exchange(next_, next_ + size);
   }
+  // The same, at an address that suits any type.
+  void* AllocateAligned(size_t size);
+  absl::string_view Copy(absl::string_view text);
+  void Clear();
 
  private:
-  static constexpr size_t kBlockBytes = 1000;
-  absl::InlinedVector<std::unique_ptr<char[]>, 2> blocks_;
+  struct Block {
+    Block* previous;
+    size_t bytes;  // With this head.
+  };
+  static constexpr size_t kBlockBytes = 2048;
+  static constexpr size_t kBlocksKept = 64;  // By each thread.
+  void AddBlock(size_t size);
+  void Swap(Arena& other) {
+    std::swap(last_, other.last_);
+    std::swap(next_, other.next_);
+    std::swap(left_, other.left_);
+  }
+
+  Block* last_ = nullptr;
   char* next_ = nullptr;
   size_t left_ = 0;
 };
@@ -93,26 +104,40 @@ struct Header {
 class Headers {
  public:
   Headers() = default;
-  Headers(Headers&&) = default;
-  Headers& operator=(Headers&&) = default;
+  Headers(Headers&& other) noexcept { *this = std::move(other); }
+  Headers& operator=(Headers&& other) noexcept {
+    fields_ = std::exchange(other.fields_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+    capacity_ = std::exchange(other.capacity_, 0);
+    arena_ = std::move(other.arena_);
+    return *this;
+  }
 
   // Views as they are: the caller has put them into arena() or they are static.
   void AddView(absl::string_view lower_name, absl::string_view value, HeaderId id) {
-    fields_.push_back({lower_name, value, id});
+    if (size_ == capacity_) Grow();
+    fields_[size_++] = {lower_name, value, id};
   }
   // Copies both.
   void Add(absl::string_view lower_name, absl::string_view value);
   void Add(HeaderId id, absl::string_view value);
   // Replaces the first and removes the other fields of that name, or adds.
   void Set(HeaderId id, absl::string_view value);
+  // The same with a value that is in arena() or static.
+  void SetView(HeaderId id, absl::string_view value);
   void Set(absl::string_view lower_name, absl::string_view value);
-  // The number of fields removed.
-  size_t Remove(HeaderId id);
-  size_t Remove(absl::string_view lower_name);
-  // Removes every field of which `gone(const Header&)` is true.
+  // Removes every field of which `gone(const Header&)` is true; the number removed.
   template <typename Predicate>
-  void RemoveIf(const Predicate& gone) {
-    fields_.erase(std::remove_if(fields_.begin(), fields_.end(), gone), fields_.end());
+  size_t RemoveIf(const Predicate& gone) {
+    const uint32_t before = size_;
+    size_ = static_cast<uint32_t>(std::remove_if(fields_, fields_ + size_, gone) - fields_);
+    return before - size_;
+  }
+  size_t Remove(HeaderId id) {
+    return RemoveIf([id](const Header& one) { return one.id == id; });
+  }
+  size_t Remove(absl::string_view lower_name) {
+    return RemoveIf([&](const Header& one) { return one.name == lower_name; });
   }
   // The first field of that name; null if none. O(fields).
   const Header* Find(HeaderId id) const;
@@ -120,12 +145,13 @@ class Headers {
   // The first value; empty if none.
   absl::string_view Value(HeaderId id) const;
 
-  auto begin() const { return fields_.begin(); }
-  auto end() const { return fields_.end(); }
-  size_t size() const { return fields_.size(); }
-  bool empty() const { return fields_.empty(); }
+  const Header* begin() const { return fields_; }
+  const Header* end() const { return fields_ + size_; }
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
   void Clear() {
-    fields_.clear();
+    fields_ = nullptr;
+    size_ = capacity_ = 0;
     arena_.Clear();
   }
   Arena& arena() { return arena_; }
@@ -133,7 +159,11 @@ class Headers {
   void CopyFrom(const Headers& other);
 
  private:
-  absl::InlinedVector<Header, 12> fields_;
+  void Grow();
+
+  Header* fields_ = nullptr;  // In arena_.
+  uint32_t size_ = 0;
+  uint32_t capacity_ = 0;
   Arena arena_;
 };
 

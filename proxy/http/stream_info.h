@@ -59,7 +59,7 @@ struct StreamInfo {
   absl::string_view downstream_identity;  // SPIFFE URI of the caller; empty without mTLS.
   absl::string_view requested_server_name;
   absl::string_view upstream_identity;
-  std::string request_id;
+  absl::string_view request_id;  // In the request's head.
   const RequestHead* request = nullptr;
   const ResponseHead* response = nullptr;  // Null before one was begun.
 };

@@ -10,6 +10,8 @@ namespace {
 
 // Bytes read for one connection in a row before others on the loop get their turn.
 constexpr size_t kReadTurnBytes = 512 * 1024;
+// What an empty string holds without memory of its own.
+constexpr size_t kInlineBytes = 15;
 
 }  // namespace
 
@@ -114,10 +116,28 @@ void Connection::Write(absl::string_view data) {
   if (state_ == State::kOpen && data.size() >= kDirectWriteMin) {
     WriteParts(data);
   } else {
-    out_.append(data.data(), data.size());
+    Keep(data);
     loop_.FlushSoon(*this);
   }
   NoteWater();
+}
+
+void Connection::WriteNow(absl::string_view data) {
+  if (state_ != State::kOpen || closing_ || finish_ || data.empty()) return Write(data);
+  WriteParts(data);
+  NoteWater();
+}
+
+void Connection::Keep(absl::string_view data) {
+  if (out_.empty()) out_ = loop_.TakeBuffer();
+  out_.append(data.data(), data.size());
+}
+
+// An idle connection holds no buffer.
+void Connection::DropBuffer() {
+  out_sent_ = 0;
+  if (out_.capacity() > kInlineBytes) loop_.GiveBuffer(std::exchange(out_, {}));
+  out_.clear();
 }
 
 void Connection::WriteParts(absl::string_view extra) {
@@ -134,8 +154,7 @@ void Connection::WriteParts(absl::string_view extra) {
     const IoResult result = transport_->Write(*io_, parts, count);
     if (result.status == IoResult::kFailed) {
       // Whatever the peer said before it left may still be read; reading finds the reset.
-      out_.clear();
-      out_sent_ = 0;
+      DropBuffer();
       readable_ = true;
       timer_.Arm(absl::ZeroDuration());
       return;
@@ -145,16 +164,9 @@ void Connection::WriteParts(absl::string_view extra) {
     const size_t of_out = std::min(result.bytes, out_.size() - out_sent_);
     out_sent_ += of_out;
     extra.remove_prefix(result.bytes - of_out);
-    if (out_sent_ == out_.size()) {
-      out_sent_ = 0;
-      if (out_.capacity() > 4096 && extra.empty()) {
-        std::string().swap(out_);  // An idle connection holds no buffer.
-      } else {
-        out_.clear();
-      }
-    }
+    if (out_sent_ == out_.size()) DropBuffer();
   }
-  if (!extra.empty()) out_.append(extra.data(), extra.size());
+  if (!extra.empty()) Keep(extra);
 }
 
 void Connection::Flush() {
@@ -166,7 +178,6 @@ void Connection::Flush() {
   if (state_ != State::kOpen) return;
   NoteWater();
   if (state_ != State::kOpen || buffered() > 0) return;
-  std::string().swap(out_);
   if (closing_) {
     if (!finished_) {
       transport_->Farewell(*io_);

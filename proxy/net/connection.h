@@ -64,6 +64,8 @@ class Connection final : public ByteSink, public Flushable, public Deferred {
   void SetEvents(ConnectionEvents& events) { events_ = &events; }
 
   void Write(absl::string_view data) override;
+  // The same without waiting for the callback's end: for bytes that nothing will join.
+  void WriteNow(absl::string_view data);
   size_t buffered() const override { return out_.size() - out_sent_ + transport_->pending(); }
   void PauseReading() override;
   void ResumeReading() override;
@@ -109,6 +111,8 @@ class Connection final : public ByteSink, public Flushable, public Deferred {
   void ContinueConnecting();
   void ReadAvailable();
   void WriteParts(absl::string_view extra);
+  void Keep(absl::string_view data);
+  void DropBuffer();
   void NoteWater();
   void CloseWith(CloseReason reason);
 

@@ -23,9 +23,23 @@ constexpr int kIp6OriginalDestination = 80;  // IP6T_SO_ORIGINAL_DST; its header
 // Connections taken in one readiness before others get their turn.
 constexpr int kAcceptsPerWake = 16;
 
-void SetNoDelay(int fd) {
+bool IsLoopback(const sockaddr* peer) {
+  if (peer->sa_family == AF_INET) {
+    return (ntohl(reinterpret_cast<const sockaddr_in*>(peer)->sin_addr.s_addr) >> 24) == 127;
+  }
+  return peer->sa_family == AF_INET6 &&
+         IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(peer)->sin6_addr);
+}
+
+// Small writes leave at once; and where the peer is on this host there is no path whose bandwidth
+// could be probed, so BBR, where it is the default, would only cost its measuring and pacing.
+void SetTcpOptions(int fd, const sockaddr* peer) {
   const int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+  if (IsLoopback(peer)) {
+    static constexpr char kPlain[] = "reno";  // Always there (tcp(7), TCP_CONGESTION).
+    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, kPlain, sizeof(kPlain) - 1);
+  }
 }
 
 class SocketHandle final : public IoHandle {
@@ -160,7 +174,10 @@ class SocketAcceptor final : public Acceptor {
   void AcceptSome() {
     for (int i = 0; i < kAcceptsPerWake; ++i) {
       if (paused_) return;
-      const int fd = accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      sockaddr_storage storage{};
+      socklen_t length = sizeof(storage);
+      auto* const peer = reinterpret_cast<sockaddr*>(&storage);
+      const int fd = accept4(fd_, peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd < 0) {
         // Out of descriptors or memory: the edge is gone, so look again soon.
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -170,7 +187,7 @@ class SocketAcceptor final : public Acceptor {
         }
         return;
       }
-      SetNoDelay(fd);
+      if (peer->sa_family != AF_UNIX) SetTcpOptions(fd, peer);
       on_accept_(std::make_unique<SocketHandle>(fd));
     }
     retry_.Arm(absl::ZeroDuration());
@@ -189,7 +206,7 @@ class KernelSockets final : public Network {
   absl::StatusOr<std::unique_ptr<IoHandle>> Connect(EventLoop&, const Address& to) override {
     const int fd = socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return absl::UnavailableError(absl::StrCat("socket: ", std::strerror(errno)));
-    if (to.is_ip()) SetNoDelay(fd);
+    if (to.is_ip()) SetTcpOptions(fd, to.raw());
     if (connect(fd, to.raw(), to.length()) != 0 && errno != EINPROGRESS) {
       const int error = errno;
       close(fd);

@@ -21,6 +21,7 @@ namespace {
 constexpr size_t kReadBytes = 64 * 1024;
 // Plain bytes taken before what they became must have left.
 constexpr size_t kPendingMax = 128 * 1024;
+constexpr size_t kSpareBytesMax = 64 * 1024;
 
 std::string FirstSpiffeUri(X509* certificate) {
   if (certificate == nullptr) return "";
@@ -52,6 +53,7 @@ class TlsTransport final : public Transport {
     ERR_clear_error();
     const int result = SSL_do_handshake(ssl_.get());
     const int error = SSL_get_error(ssl_.get(), result);
+    KeepUnread();
     Send(io);
     if (result != 1) {
       if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
@@ -82,6 +84,12 @@ class TlsTransport final : public Transport {
   IoResult Read(IoHandle& io, char* into, size_t capacity) override {
     io_ = &io;
     emptied_ = false;
+    const IoResult result = Decrypt(io, into, capacity);
+    KeepUnread();
+    return result;
+  }
+
+  IoResult Decrypt(IoHandle& io, char* into, size_t capacity) {
     IoResult result;
     while (result.bytes < capacity) {
       ERR_clear_error();
@@ -173,9 +181,7 @@ class TlsTransport final : public Transport {
         return static_cast<TlsTransport*>(BIO_get_data(bio))->GiveCipher(bio, into, length);
       });
       BIO_meth_set_write(made, [](BIO* bio, const char* data, int length) {
-        static_cast<TlsTransport*>(BIO_get_data(bio))
-            ->out_.append(data, static_cast<size_t>(length));
-        return length;
+        return static_cast<TlsTransport*>(BIO_get_data(bio))->TakeCipher(data, length);
       });
       BIO_meth_set_ctrl(made, [](BIO*, int command, long, void*) -> long {
         return command == BIO_CTRL_FLUSH ? 1 : 0;
@@ -188,17 +194,13 @@ class TlsTransport final : public Transport {
   // What BoringSSL reads: first the bytes kept, then a long read of the stream.
   int GiveCipher(BIO* bio, char* into, int length) {
     BIO_clear_retry_flags(bio);
-    if (in_used_ == in_.size() && (emptied_ || !Receive())) {
+    if (unread_.empty() && (emptied_ || !Receive())) {
       BIO_set_retry_read(bio);
       return -1;
     }
-    const size_t given = std::min(static_cast<size_t>(length), in_.size() - in_used_);
-    std::memcpy(into, in_.data() + in_used_, given);
-    in_used_ += given;
-    if (in_used_ == in_.size()) {
-      std::string().swap(in_);  // An idle connection holds no buffer.
-      in_used_ = 0;
-    }
+    const size_t given = std::min(static_cast<size_t>(length), unread_.size());
+    std::memcpy(into, unread_.data(), given);
+    unread_.remove_prefix(given);
     return static_cast<int>(given);
   }
 
@@ -206,8 +208,7 @@ class TlsTransport final : public Transport {
     thread_local const std::unique_ptr<char[]> scratch(new char[kReadBytes]);
     const IoResult result = io_->Read(scratch.get(), kReadBytes);
     if (result.status == IoResult::kOk) {
-      in_.assign(scratch.get(), result.bytes);
-      in_used_ = 0;
+      unread_ = {scratch.get(), result.bytes};
       emptied_ = result.drained;
       return true;
     }
@@ -216,6 +217,29 @@ class TlsTransport final : public Transport {
       errno_ = result.status == IoResult::kEof ? 0 : result.error;
     }
     return false;
+  }
+
+  // The scratch is the next connection's: what is left of it moves. Mostly nothing is, and an idle
+  // connection holds no buffer.
+  void KeepUnread() {
+    if (unread_.empty()) {
+      if (!in_.empty()) std::string().swap(in_);
+    } else if (unread_.data() + unread_.size() != in_.data() + in_.size()) {
+      in_.assign(unread_.data(), unread_.size());
+      unread_ = in_;
+    }
+  }
+
+  int TakeCipher(const char* data, int length) {
+    if (out_.empty()) out_.swap(SpareOut());
+    out_.append(data, static_cast<size_t>(length));
+    return length;
+  }
+
+  // One buffer that this thread's connections hand on to each other.
+  static std::string& SpareOut() {
+    thread_local std::string spare;
+    return spare;
   }
 
   IoResult::Status Send(IoHandle& io) {
@@ -228,8 +252,12 @@ class TlsTransport final : public Transport {
       }
       out_sent_ += result.bytes;
     }
-    std::string().swap(out_);
+    out_.clear();
     out_sent_ = 0;
+    if (SpareOut().capacity() < out_.capacity() && out_.capacity() <= kSpareBytesMax) {
+      out_.swap(SpareOut());
+    }
+    std::string().swap(out_);
     return IoResult::kOk;
   }
 
@@ -265,9 +293,9 @@ class TlsTransport final : public Transport {
   }
 
   const std::shared_ptr<const TlsContext> context_;
-  IoHandle* io_ = nullptr;  // Valid during a call.
-  std::string in_;          // Ciphertext not yet taken by BoringSSL.
-  size_t in_used_ = 0;
+  IoHandle* io_ = nullptr;    // Valid during a call.
+  absl::string_view unread_;  // Ciphertext not yet taken by BoringSSL: in the scratch or in in_.
+  std::string in_;
   std::string out_;  // Records not yet sent.
   size_t out_sent_ = 0;
   bssl::UniquePtr<SSL> ssl_;

@@ -3,7 +3,7 @@ BUILD_PACKAGES="g++ cmake ninja-build pkg-config ccache mold libevent-dev libngh
   android-libboringssl-dev libprotobuf-dev protobuf-compiler libabsl-dev libyaml-cpp-dev
   libgrpc++-dev protobuf-compiler-grpc libssl-dev libxxhash-dev libre2-dev catch2"
 DEMO_PACKAGES="iproute2 iptables nftables nginx-light redis-server redis-tools curl openssl python3"
-TEST_PACKAGES="$DEMO_PACKAGES clang-format-14 nghttp2-client python3-venv procps haproxy"
+TEST_PACKAGES="$DEMO_PACKAGES clang-format-14 nghttp2-client python3-venv procps haproxy valgrind"
 FUZZ_PACKAGES="clang libclang-rt-14-dev"
 CHECK_PACKAGES="clang-format-14 python3"
 BENCH_PACKAGES="haproxy nginx-light wrk nghttp2-client procps"
