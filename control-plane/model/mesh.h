@@ -10,6 +10,7 @@
 #include <absl/strings/string_view.h>
 
 #include "control-plane/model/object.h"
+#include "control-plane/model/security.h"
 #include "control-plane/model/traffic.h"
 
 namespace control {
@@ -121,8 +122,11 @@ struct Mesh {
   std::set<std::string> namespaces;
   std::map<NamespacedName, Service> services;
   std::map<NamespacedName, Workload> workloads;
-  std::vector<TlsRule> tls_rules;  // Most specific first, then oldest first.
-  std::map<std::string, std::vector<InboundPort>> inbound;  // By address; sorted by port.
+  std::vector<TlsRule> tls_rules;                 // Most specific first, then oldest first.
+  std::vector<AccessPolicySpec> access_policies;  // Oldest first.
+  std::vector<RequestAuthenticationSpec> request_authentications;  // Oldest first.
+  std::vector<RateLimitPolicySpec> rate_limit_policies;            // Oldest first.
+  std::map<std::string, std::vector<InboundPort>> inbound;         // By address; sorted by port.
   std::map<std::string, NamespacedName> workload_by_ip;
 
   const Service* FindService(const NamespacedName& key) const;

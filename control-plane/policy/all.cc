@@ -14,8 +14,9 @@ constexpr size_t kNameBytesMax = 253;  // RFC 1123, as Kubernetes has it.
 
 // Services need the pods; slices need the services; policies and routes need both.
 const Kind* const kAll[] = {
-    &kNamespaceKind,     &kServiceAccountKind, &kMeshTlsKind,   &kPodKind,       &kServiceKind,
-    &kEndpointSliceKind, &kTrafficPolicyKind,  &kHttpRouteKind, &kGrpcRouteKind,
+    &kNamespaceKind, &kServiceAccountKind,        &kMeshTlsKind,       &kPodKind,
+    &kServiceKind,   &kEndpointSliceKind,         &kTrafficPolicyKind, &kHttpRouteKind,
+    &kGrpcRouteKind, &kRequestAuthenticationKind, &kAccessPolicyKind,  &kRateLimitPolicyKind,
 };
 
 bool IsDnsName(absl::string_view name) {

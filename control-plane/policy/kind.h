@@ -46,6 +46,9 @@ extern const Kind kTrafficPolicyKind;
 extern const Kind kMeshTlsKind;
 extern const Kind kHttpRouteKind;
 extern const Kind kGrpcRouteKind;
+extern const Kind kAccessPolicyKind;
+extern const Kind kRequestAuthenticationKind;
+extern const Kind kRateLimitPolicyKind;
 
 // Every kind, in the order of application.
 std::span<const Kind* const> AllKinds();

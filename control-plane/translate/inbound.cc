@@ -2,6 +2,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "control-plane/translate/filters.h"
+#include "control-plane/translate/inbound_filters.h"
 #include "control-plane/translate/listeners.h"
 #include "control-plane/translate/pack.h"
 #include "control-plane/translate/routes.h"
@@ -30,7 +31,7 @@ struct Behind {
   Filter bytes;  // Bytes as they are.
 };
 
-Behind BehindPort(const Mesh& mesh, const InboundPort& inbound) {
+Behind BehindPort(const Mesh& mesh, const InboundWorkload& workload, const InboundPort& inbound) {
   Behind behind;
   behind.name = InboundCluster(inbound.port);
   behind.port = inbound.port;
@@ -42,6 +43,7 @@ Behind BehindPort(const Mesh& mesh, const InboundPort& inbound) {
   }
   HttpConnectionManager manager = SidecarHttp(mesh, behind.name);
   *manager.mutable_route_config() = RouteAll(behind.name, behind.name);
+  AddInboundFilters(mesh, workload.ns, workload.labels, manager);
   behind.plain = HttpFilterOf(manager);
   return behind;
 }
@@ -98,8 +100,8 @@ void AddListenerFilters(TlsMode mode, Listener& listener) {
 
 }  // namespace
 
-void AddInboundListener(const Mesh& mesh, TlsMode mode, const std::vector<InboundPort>& inbound,
-                        ResourceSet& resources) {
+void AddInboundListener(const Mesh& mesh, const InboundWorkload& workload, ResourceSet& resources) {
+  const TlsMode mode = workload.mode;
   Listener listener;
   listener.set_name("virtualInbound");
   auto& socket = *listener.mutable_address()->mutable_socket_address();
@@ -113,9 +115,9 @@ void AddInboundListener(const Mesh& mesh, TlsMode mode, const std::vector<Inboun
     loop.mutable_filter_chain_match()->mutable_destination_port()->set_value(own);
     *loop.add_filters() = TcpFilter(mesh, kBlackHoleCluster, kBlackHoleCluster);
   }
-  for (const InboundPort& port : inbound) {
+  for (const InboundPort& port : workload.ports) {
     if (port.port == kOutboundPort || port.port == kInboundPort) continue;
-    AddChains(mesh, mode, BehindPort(mesh, port), listener);
+    AddChains(mesh, mode, BehindPort(mesh, workload, port), listener);
   }
   AddChains(mesh, mode, BehindRest(mesh), listener);
   Add(resources, kListenerType, listener);

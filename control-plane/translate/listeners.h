@@ -15,9 +15,16 @@ inline constexpr size_t kHeadlessListenersMax = 256;
 // endpoint of a headless service.
 void AddOutboundListeners(const Mesh& mesh, ResourceSet& resources);
 
+// The workload that an inbound listener stands before.
+struct InboundWorkload {
+  const std::string& ns;
+  const Labels& labels;
+  TlsMode mode;
+  const std::vector<InboundPort>& ports;
+};
+
 // "virtualInbound", with filter chains for each port by the workload's TLS mode.
-void AddInboundListener(const Mesh& mesh, TlsMode mode, const std::vector<InboundPort>& inbound,
-                        ResourceSet& resources);
+void AddInboundListener(const Mesh& mesh, const InboundWorkload& workload, ResourceSet& resources);
 
 // What a gRPC client asks for as "xds:///HOST:PORT", where HOST is NAME.NS, NAME.NS.svc or the
 // FQDN; without a port too if the service has only one for HTTP.

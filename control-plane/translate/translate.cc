@@ -37,6 +37,7 @@ namespace {
 struct Own {
   TlsMode mode = TlsMode::kPermissive;
   std::vector<InboundPort> inbound;
+  Labels labels;
 };
 
 Own OwnOf(const Mesh& mesh, const ProxyNode& node) {
@@ -44,6 +45,7 @@ Own OwnOf(const Mesh& mesh, const ProxyNode& node) {
   const Workload* workload = mesh.FindWorkload({node.pod_namespace, node.pod});
   own.mode = workload != nullptr ? workload->tls_mode
                                  : EffectiveTlsMode(mesh, node.pod_namespace, node.labels);
+  own.labels = workload != nullptr ? workload->labels : node.labels;
   const std::string& ip = workload != nullptr && !workload->ip.empty() ? workload->ip : node.ip;
   const auto it = mesh.inbound.find(ip);
   if (it != mesh.inbound.end()) own.inbound = it->second;
@@ -60,6 +62,16 @@ std::string OwnKey(const Mesh& mesh, const ProxyNode& node) {
     absl::StrAppend(&key, " ", port.port, "/", static_cast<int>(port.protocol), "/",
                     port.service.ns, "/", port.service.name);
   }
+  // Labels enter by what they are for: which policies concern the workload.
+  const auto add = [&](const auto& policies) {
+    absl::StrAppend(&key, ";");
+    for (size_t i = 0; i < policies.size(); ++i) {
+      if (policies[i].scope.Concerns(node.pod_namespace, own.labels)) absl::StrAppend(&key, i, ",");
+    }
+  };
+  add(mesh.access_policies);
+  add(mesh.request_authentications);
+  add(mesh.rate_limit_policies);
   return key;
 }
 
@@ -67,7 +79,10 @@ void TranslateOwn(const Mesh& mesh, const ProxyNode& node, ResourceSet& resource
   if (node.kind != ProxyNode::Kind::kSidecar) return;
   const Own own = OwnOf(mesh, node);
   AddLocalClusters(own.inbound, resources);
-  AddInboundListener(mesh, own.mode, own.inbound, resources);
+  AddInboundListener(
+      mesh,
+      {.ns = node.pod_namespace, .labels = own.labels, .mode = own.mode, .ports = own.inbound},
+      resources);
 }
 
 ResourceSet Translate(const Mesh& mesh, const ProxyNode& node) {

@@ -9,6 +9,7 @@
 #include "proxy/exchange/path.h"
 #include "proxy/exchange/request_id.h"
 #include "proxy/exchange/rewrite.h"
+#include "proxy/route/hash_policy.h"
 
 namespace proxy {
 Exchange::Exchange(DownstreamInfo& downstream, ResponseSender& sender, ExchangeOwner& owner)
@@ -35,6 +36,7 @@ void Exchange::OnHead(RequestHead head, bool last) {
   request_done_ = last;
   info_.request = &request_;
   info_.downstream_remote = downstream_.remote;
+  info_.downstream_direct = downstream_.remote;
   info_.downstream_local = downstream_.local;
   info_.downstream_identity = downstream_.connection.transport().peer_identity();
   info_.requested_server_name = downstream_.connection.transport().server_name();
@@ -154,7 +156,11 @@ void Exchange::ChooseRoute() {
   if (route_ == nullptr) return;
   info_.route_name = route_->name;
   if (!route_->forward) return;
-  choice_ = &PickCluster(*route_->forward, downstream_.worker.loop.random().Next());
+  const ForwardAction& action = *route_->forward;
+  std::optional<uint64_t> hash;
+  if (action.split_by_hash) hash = HashOf(*action.hash, request_, info_);
+  choice_ = hash ? &SplitByHash(action, *hash)
+                 : &PickCluster(action, downstream_.worker.loop.random().Next());
   info_.cluster = choice_->cluster;
 }
 

@@ -64,6 +64,9 @@ class Exchange final : public RequestEvents,
   StreamInfo& info() override { return info_; }
   RequestHead& request() override { return request_; }
   ResponseHead& response() override { return response_; }
+  const Route* route() override { return route_; }
+  const VirtualHost* virtual_host() override { return host_; }
+  const Transport* transport() override { return &downstream_.connection.transport(); }
   SideCalls& side_calls() override { return downstream_.worker.side_calls; }
   void OnFilteredRequestHead(bool last) override { Dispatch(last); }
   void OnFilteredRequestData(absl::string_view data, bool last) override;

@@ -13,6 +13,9 @@ struct FilterRun::Slot final : FilterHost {
   StreamInfo& info() override { return stream.info(); }
   proxy::RequestHead& request() override { return stream.request(); }
   SideCalls& side_calls() override { return stream.side_calls(); }
+  const Transport* transport() override { return stream.transport(); }
+  const Route* route() override { return stream.route(); }
+  const VirtualHost* virtual_host() override { return stream.virtual_host(); }
   void ResumeRequest() override { run.Resume(kRequest, *this); }
   void ResumeResponse() override { run.Resume(kResponse, *this); }
   void Reply(FilterReply reply) override {

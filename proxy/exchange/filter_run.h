@@ -18,6 +18,9 @@ class FilterStream {
   virtual size_t worker() const = 0;
   virtual StreamInfo& info() = 0;
   virtual RequestHead& request() = 0;
+  virtual const Route* route() = 0;
+  virtual const VirtualHost* virtual_host() = 0;
+  virtual const Transport* transport() = 0;
   virtual ResponseHead& response() = 0;
   virtual SideCalls& side_calls() = 0;
 

@@ -5,9 +5,9 @@ namespace proxy {
 
 std::span<const FilterType* const> AllFilters() {
   static const FilterType* const kAll[] = {
-      &FaultFilter(),
-      &GrpcWebFilter(),
-      &HeaderMutationFilter(),
+      &BufferFilter(),   &CorsFilter(),           &CsrfFilter(),
+      &FaultFilter(),    &GrpcWebFilter(),        &HeaderMutationFilter(),
+      &JwtAuthnFilter(), &LocalRateLimitFilter(), &RbacFilter(),
   };
   return kAll;
 }

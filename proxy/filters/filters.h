@@ -38,8 +38,14 @@ std::span<const FilterType* const> AllFilters();
 const FilterType* FindFilter(absl::string_view message);
 
 // One function a file.
+const FilterType& BufferFilter();
+const FilterType& CorsFilter();
+const FilterType& CsrfFilter();
 const FilterType& FaultFilter();
 const FilterType& GrpcWebFilter();
 const FilterType& HeaderMutationFilter();
+const FilterType& JwtAuthnFilter();
+const FilterType& LocalRateLimitFilter();
+const FilterType& RbacFilter();
 
 }  // namespace proxy

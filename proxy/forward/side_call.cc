@@ -92,6 +92,38 @@ class Handle final : public SideCall {
 
 }  // namespace
 
+// A call that its worker owns.
+class ClusterSideCalls::Detached final : public SideCallEvents {
+ public:
+  Detached(ClusterSideCalls& owner, std::function<void(int, std::string)> done)
+      : owner_(owner), done_(std::move(done)) {}
+  void Begin(SideRequest request) { call_ = owner_.Start(std::move(request), *this); }
+  void OnSideResponse(ResponseHead head, std::string body, Headers) override {
+    End(head.status, std::move(body));
+  }
+  void OnSideFailure(absl::string_view) override { End(0, {}); }
+
+ private:
+  void End(int status, std::string body) {
+    const auto done = std::move(done_);
+    owner_.detached_.remove_if([this](const auto& one) { return one.get() == this; });
+    done(status, std::move(body));  // `this` is gone.
+  }
+  ClusterSideCalls& owner_;
+  std::function<void(int, std::string)> done_;
+  std::unique_ptr<SideCall> call_;
+};
+
+ClusterSideCalls::ClusterSideCalls(EventLoop& loop, Clusters& clusters)
+    : loop_(loop), clusters_(clusters) {}
+ClusterSideCalls::~ClusterSideCalls() = default;
+
+void ClusterSideCalls::StartDetached(SideRequest request,
+                                     std::function<void(int, std::string)> done) {
+  detached_.push_back(std::make_unique<Detached>(*this, std::move(done)));
+  detached_.back()->Begin(std::move(request));
+}
+
 std::unique_ptr<SideCall> ClusterSideCalls::Start(SideRequest request, SideCallEvents& events) {
   std::shared_ptr<Cluster> cluster = clusters_.Find(request.cluster);
   auto call = std::make_unique<Call>(loop_, std::move(cluster), std::move(request), events);

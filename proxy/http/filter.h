@@ -16,8 +16,12 @@
 #include "proxy/http/headers.h"
 #include "proxy/http/side_call.h"
 #include "proxy/http/stream_info.h"
+#include "proxy/net/transport.h"
 
 namespace proxy {
+
+struct Route;  // route/route.h
+struct VirtualHost;
 
 // What becomes of the part of a message that a filter was just shown.
 enum class Next : uint8_t {
@@ -79,6 +83,11 @@ class FilterHost {
   virtual size_t worker() const = 0;
   virtual StreamInfo& info() = 0;
   virtual RequestHead& request() = 0;
+  // What was chosen when the filters were made; null if nothing fits.
+  virtual const Route* route() = 0;
+  virtual const VirtualHost* virtual_host() = 0;
+  // Of the client's connection; null in tests.
+  virtual const Transport* transport() = 0;
   // After kPause (or kCollect): what is held goes on with the next filter. Never from within the
   // call that returns kPause.
   virtual void ResumeRequest() = 0;

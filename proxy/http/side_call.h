@@ -1,6 +1,7 @@
 // Requests that filters send to other services: authorization, rate limits, keys.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -40,6 +41,10 @@ class SideCalls {
   virtual ~SideCalls() = default;
   // `events` must outlive the result.
   virtual std::unique_ptr<SideCall> Start(SideRequest request, SideCallEvents& events) = 0;
+  // A call that belongs to no stream: `done` is called once, not before this returns, with the
+  // answer's status (0: none) and body; or never, if the worker ends first.
+  virtual void StartDetached(SideRequest request,
+                             std::function<void(int status, std::string body)> done) = 0;
 };
 
 }  // namespace proxy

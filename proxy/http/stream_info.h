@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include <absl/strings/string_view.h>
@@ -37,6 +38,8 @@ enum class ResponseFlag : uint32_t {
 // "UH,URX"; "-" if there is none.
 std::string ResponseFlagsText(uint32_t flags);
 
+struct DynamicMetadata;  // http/metadata.h
+
 // Filled while a request lives. Views point into the heads, which live as long.
 struct StreamInfo {
   absl::Time start;               // Wall time of the head's arrival.
@@ -55,11 +58,13 @@ struct StreamInfo {
   std::string upstream_failure;  // Transport failure text.
   Address upstream_host;
   Address downstream_remote;
+  Address downstream_direct;  // The connection's peer.
   Address downstream_local;
   absl::string_view downstream_identity;  // SPIFFE URI of the caller; empty without mTLS.
   absl::string_view requested_server_name;
   absl::string_view upstream_identity;
-  absl::string_view request_id;  // In the request's head.
+  absl::string_view request_id;               // In the request's head.
+  std::shared_ptr<DynamicMetadata> metadata;  // Null until a filter sets something.
   const RequestHead* request = nullptr;
   const ResponseHead* response = nullptr;  // Null before one was begun.
 };

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <absl/strings/string_view.h>
 
@@ -35,6 +36,9 @@ class Transport {
   virtual bool secure() const { return false; }
   virtual absl::string_view alpn() const { return {}; }           // Empty: none.
   virtual absl::string_view peer_identity() const { return {}; }  // First SPIFFE URI; may be empty.
+  // All names in the peer's certificate: URI SANs, DNS SANs, last the subject (RFC 2253). Empty
+  // without a certificate. Read from it with every call.
+  virtual std::vector<std::string> peer_names() const { return {}; }
   virtual absl::string_view local_identity() const { return {}; }
   virtual absl::string_view server_name() const { return {}; }
   // Why the handshake or a record failed, for logs and %..TRANSPORT_FAILURE_REASON%.

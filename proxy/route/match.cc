@@ -101,6 +101,15 @@ bool QueryMatches(const QueryMatch& match, absl::string_view path) {
   return false;
 }
 
+bool RouteMatches(const RouteMatch& match, const RequestHead& head) {
+  if (!PathMatches(match, head)) return false;
+  if (match.grpc_only && !IsGrpc(head.headers)) return false;
+  return std::all_of(match.headers.begin(), match.headers.end(),
+                     [&](const HeaderMatch& one) { return HeaderMatches(one, head); }) &&
+         std::all_of(match.query.begin(), match.query.end(),
+                     [&](const QueryMatch& one) { return QueryMatches(one, head.path); });
+}
+
 bool TextMatch::Matches(absl::string_view value) const {
   switch (kind) {
     case Kind::kExact: return Equals(value, text, ignore_case);
@@ -188,15 +197,7 @@ const VirtualHost* RouteTable::FindHost(absl::string_view authority) const {
 
 const Route* RouteTable::FindRoute(const VirtualHost& host, const RequestHead& head) {
   for (const Route& route : host.routes) {
-    const RouteMatch& match = route.match;
-    if (!PathMatches(match, head)) continue;
-    if (match.grpc_only && !IsGrpc(head.headers)) continue;
-    if (std::all_of(match.headers.begin(), match.headers.end(),
-                    [&](const HeaderMatch& one) { return HeaderMatches(one, head); }) &&
-        std::all_of(match.query.begin(), match.query.end(),
-                    [&](const QueryMatch& one) { return QueryMatches(one, head.path); })) {
-      return &route;
-    }
+    if (RouteMatches(route.match, head)) return &route;
   }
   return nullptr;
 }
@@ -209,6 +210,15 @@ bool UpgradeAllowed(absl::string_view type, const std::vector<UpgradeRule>& rout
     }
   }
   return false;
+}
+
+const WeightedCluster& SplitByHash(const ForwardAction& action, uint64_t hash) {
+  uint64_t ticket = hash % action.total_weight;  // As Envoy has it.
+  for (const WeightedCluster& cluster : action.clusters) {
+    if (ticket < cluster.weight) return cluster;
+    ticket -= cluster.weight;
+  }
+  return action.clusters.back();
 }
 
 const WeightedCluster& PickCluster(const ForwardAction& action, uint64_t draw) {

@@ -79,6 +79,38 @@ absl::Status ReadQuery(const route::QueryParameterMatcher& proto, QueryMatch& ma
   return proto.has_string_match() ? ReadText(proto.string_match(), match.text) : absl::OkStatus();
 }
 
+absl::Status ReadRouteMatch(const route::RouteMatch& proto, RouteMatch& match) {
+  match.ignore_case = proto.has_case_sensitive() && !proto.case_sensitive().value();
+  match.grpc_only = proto.has_grpc();
+  switch (proto.path_specifier_case()) {
+    case route::RouteMatch::kPrefix: match.path = proto.prefix(); break;
+    case route::RouteMatch::kPath:
+      match.kind = RouteMatch::Path::kExact;
+      match.path = proto.path();
+      break;
+    case route::RouteMatch::kPathSeparatedPrefix:
+      match.kind = RouteMatch::Path::kSegmentPrefix;
+      match.path = proto.path_separated_prefix();
+      break;
+    case route::RouteMatch::kSafeRegex: {
+      match.kind = RouteMatch::Path::kRegex;
+      auto regex = CompileRegex(proto.safe_regex().regex());
+      if (!regex.ok()) return regex.status();
+      match.regex = *regex;
+      break;
+    }
+    case route::RouteMatch::kConnectMatcher: match.kind = RouteMatch::Path::kConnect; break;
+    default: return Bad("match", "needs a path specifier (prefix, path, safe_regex, ...)");
+  }
+  for (const auto& header : proto.headers()) {
+    if (absl::Status s = ReadHeader(header, match.headers.emplace_back()); !s.ok()) return s;
+  }
+  for (const auto& query : proto.query_parameters()) {
+    if (absl::Status s = ReadQuery(query, match.query.emplace_back()); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<HeaderEdits::Edit> ReadEdit(const core::HeaderValueOption& option) {
   using Action = HeaderEdits::Edit::Action;
   HeaderEdits::Edit edit{absl::AsciiStrToLower(option.header().key()), option.header().value(),

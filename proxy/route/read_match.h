@@ -30,6 +30,7 @@ absl::Status ReadText(const envoy::type::matcher::v3::StringMatcher& proto, Text
 absl::Status ReadHeader(const envoy::config::route::v3::HeaderMatcher& proto, HeaderMatch& match);
 absl::Status ReadQuery(const envoy::config::route::v3::QueryParameterMatcher& proto,
                        QueryMatch& match);
+absl::Status ReadRouteMatch(const envoy::config::route::v3::RouteMatch& proto, RouteMatch& match);
 absl::StatusOr<HeaderEdits::Edit> ReadEdit(
     const envoy::config::core::v3::HeaderValueOption& option);
 Fraction ReadFraction(const envoy::type::v3::FractionalPercent& proto);

@@ -42,7 +42,7 @@ struct QueryMatch {
   TextMatch text;
 };
 
-// Whether the request's fields (several of one name joined by commas) and query satisfy the match.
+// Whether the request's fields (of several of one name any) and query satisfy the match.
 bool HeaderMatches(const HeaderMatch& match, const RequestHead& head);
 bool QueryMatches(const QueryMatch& match, absl::string_view path);
 
@@ -56,6 +56,8 @@ struct RouteMatch {
   std::vector<QueryMatch> query;     // All must match.
   bool grpc_only = false;
 };
+
+bool RouteMatches(const RouteMatch& match, const RequestHead& head);
 
 // What Envoy's `retry_on` names, as bits.
 enum RetryOn : uint32_t {
@@ -123,6 +125,9 @@ struct UpgradeRule {
 bool UpgradeAllowed(absl::string_view type, const std::vector<UpgradeRule>& route,
                     const std::vector<UpgradeRule>& listener);
 
+struct RateLimitEntries;  // rate_limits.h
+struct HashPolicies;      // hash_policy.h
+
 struct ForwardAction {
   std::vector<WeightedCluster> clusters;  // One or more; `total_weight` >= 1.
   uint32_t total_weight = 1;
@@ -139,6 +144,9 @@ struct ForwardAction {
   absl::Duration grpc_timeout_offset = absl::ZeroDuration();  // Taken off it, so that we are first.
   std::vector<UpgradeRule> upgrades;
   int cluster_not_found_status = 503;
+  std::shared_ptr<const RateLimitEntries> rate_limits;  // Null: none.
+  std::shared_ptr<const HashPolicies> hash;             // Null: none.
+  bool split_by_hash = false;  // The cluster is chosen by `hash` where it finds something.
 };
 
 struct RedirectAction {
@@ -177,6 +185,7 @@ struct VirtualHost {
   HeaderEdits response_edits;
   std::vector<RouteFilter> filters;
   std::optional<size_t> request_buffer_max;
+  std::shared_ptr<const RateLimitEntries> rate_limits;  // Null: none.
 };
 
 // All virtual hosts of one RouteConfiguration, with their domains indexed.
@@ -220,6 +229,9 @@ bool FindRouteFilters(absl::string_view name, bool disabled, const WeightedClust
 
 // Every cluster that a route of the table names; may hold duplicates.
 std::vector<std::string> ClustersOf(const RouteTable& table);
+// The cluster on which `hash` falls, the same for the same hash: as long as the sum of the weights
+// stays, a cluster that stands first and grows keeps all that it had. O(clusters).
+const WeightedCluster& SplitByHash(const ForwardAction& action, uint64_t hash);
 // The cluster that `draw` (uniform over all uint64_t) falls on, by weights. O(clusters).
 const WeightedCluster& PickCluster(const ForwardAction& action, uint64_t draw);
 

@@ -7,6 +7,8 @@
 #include <set>
 
 #include "proxy/filters/filters.h"
+#include "proxy/route/hash_policy.h"
+#include "proxy/route/rate_limits.h"
 #include "proxy/route/read_match.h"
 #include "proxy/snapshot/parse.h"
 #include "proxy/snapshot/supported.h"
@@ -21,38 +23,7 @@ absl::Status Bad(absl::string_view where, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(where, ": ", what));
 }
 
-absl::Status ReadMatch(const route::RouteMatch& proto, RouteMatch& match) {
-  match.ignore_case = proto.has_case_sensitive() && !proto.case_sensitive().value();
-  match.grpc_only = proto.has_grpc();
-  switch (proto.path_specifier_case()) {
-    case route::RouteMatch::kPrefix: match.path = proto.prefix(); break;
-    case route::RouteMatch::kPath:
-      match.kind = RouteMatch::Path::kExact;
-      match.path = proto.path();
-      break;
-    case route::RouteMatch::kPathSeparatedPrefix:
-      match.kind = RouteMatch::Path::kSegmentPrefix;
-      match.path = proto.path_separated_prefix();
-      break;
-    case route::RouteMatch::kSafeRegex: {
-      match.kind = RouteMatch::Path::kRegex;
-      auto regex = CompileRegex(proto.safe_regex().regex());
-      if (!regex.ok()) return regex.status();
-      match.regex = *regex;
-      break;
-    }
-    case route::RouteMatch::kConnectMatcher: match.kind = RouteMatch::Path::kConnect; break;
-    default: return Bad("match", "needs a path specifier (prefix, path, safe_regex, ...)");
-  }
-  for (const auto& header : proto.headers()) {
-    if (absl::Status s = ReadHeader(header, match.headers.emplace_back()); !s.ok()) return s;
-  }
-  for (const auto& query : proto.query_parameters()) {
-    if (absl::Status s = ReadQuery(query, match.query.emplace_back()); !s.ok()) return s;
-  }
-  return absl::OkStatus();
-}
-
+// Works on every message that carries the four lists of header edits.
 template <typename Add, typename Remove>
 absl::Status ReadEdits(const Add& add, const Remove& remove, HeaderEdits& edits) {
   for (const std::string& name : remove) edits.remove.push_back(absl::AsciiStrToLower(name));
@@ -181,9 +152,37 @@ absl::Status ReadClusters(const route::RouteAction& proto, ParseContext& parse,
   return absl::OkStatus();
 }
 
+absl::Status ReadHashes(const route::RouteAction& proto, ForwardAction& action) {
+  auto hashes = std::make_shared<HashPolicies>();
+  for (const auto& one : proto.hash_policy()) {
+    if (absl::Status s = ReadHashPolicy(one, hashes->list.emplace_back()); !s.ok()) return s;
+  }
+  if (!hashes->list.empty()) action.hash = std::move(hashes);
+  action.split_by_hash = proto.weighted_clusters().use_hash_policy().value();
+  if (action.split_by_hash && action.hash == nullptr) {
+    return Bad("weighted_clusters.use_hash_policy", "needs a hash_policy");
+  }
+  return absl::OkStatus();
+}
+
+template <typename List>
+absl::Status ReadRateLimits(const List& list, std::shared_ptr<const RateLimitEntries>& to) {
+  if (list.empty()) return absl::OkStatus();
+  auto entries = std::make_shared<RateLimitEntries>();
+  for (int i = 0; i < list.size(); ++i) {
+    if (absl::Status s = ReadRateLimit(list.Get(i), entries->entries.emplace_back()); !s.ok()) {
+      return Bad(absl::StrCat("rate_limits[", i, "]"), s.message());
+    }
+  }
+  to = std::move(entries);
+  return absl::OkStatus();
+}
+
 absl::Status ReadForward(const route::RouteAction& proto, ParseContext& parse,
                          ForwardAction& action) {
   if (absl::Status s = ReadClusters(proto, parse, action); !s.ok()) return s;
+  if (absl::Status s = ReadHashes(proto, action); !s.ok()) return s;
+  if (absl::Status s = ReadRateLimits(proto.rate_limits(), action.rate_limits); !s.ok()) return s;
   if (proto.has_timeout()) action.timeout = ToDuration(proto.timeout());
   if (proto.has_idle_timeout()) action.idle_timeout = ToDuration(proto.idle_timeout());
   if (proto.has_max_stream_duration()) {
@@ -238,7 +237,7 @@ absl::Status ReadRedirect(const route::RedirectAction& proto, RedirectAction& ac
 
 absl::Status ReadRoute(const route::Route& proto, ParseContext& parse, Route& to) {
   to.name = proto.name();
-  if (absl::Status s = ReadMatch(proto.match(), to.match); !s.ok()) return s;
+  if (absl::Status s = ReadRouteMatch(proto.match(), to.match); !s.ok()) return s;
   if (absl::Status s = ReadAllEdits(proto, to.request_edits, to.response_edits); !s.ok()) return s;
   if (absl::Status s = ReadFilters(proto.typed_per_filter_config(), parse, to.filters); !s.ok()) {
     return s;
@@ -291,6 +290,8 @@ absl::StatusOr<std::shared_ptr<const RouteTable>> ParseRoutes(
     if (absl::Status s = ReadFilters(host.typed_per_filter_config(), context, to.filters); !s.ok())
       return Bad(absl::StrCat(where, ": virtual_hosts[", i, "]"), s.message());
     ReadBufferMax(host, to.request_buffer_max);
+    if (absl::Status s = ReadRateLimits(host.rate_limits(), to.rate_limits); !s.ok())
+      return Bad(absl::StrCat(where, ": virtual_hosts[", i, "]"), s.message());
     for (int k = 0; k < host.routes_size(); ++k) {
       if (absl::Status s = ReadRoute(host.routes(k), context, to.routes.emplace_back()); !s.ok()) {
         return Bad(absl::StrCat(where, ": virtual_hosts[", i, "].routes[", k, "]"), s.message());

@@ -89,6 +89,30 @@ constexpr Row kRows[] = {
     {"envoy.extensions.filters.http.router.v3.Router", " dynamic_stats suppress_envoy_headers "},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault",
      " delay abort upstream_cluster headers max_active_faults "},
+    {"envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+     " stat_prefix status token_bucket filter_enabled filter_enforced "
+     "request_headers_to_add_when_not_enforced response_headers_to_add descriptors stage "
+     "enable_x_ratelimit_headers vh_rate_limits always_consume_default_token_bucket "
+     "rate_limited_as_resource_exhausted rate_limits max_dynamic_descriptors "},
+    {"envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+     " providers rules requirement_map bypass_cors_preflight strip_failure_response stat_prefix "},
+    {"envoy.extensions.filters.http.jwt_authn.v3.JwtProvider",
+     " issuer audiences subjects require_expiration max_lifetime remote_jwks local_jwks forward "
+     "from_headers from_params from_cookies forward_payload_header pad_forward_payload_header "
+     "payload_in_metadata header_in_metadata clock_skew_seconds jwt_cache_config claim_to_headers "
+     "clear_route_cache "},
+    {"envoy.extensions.filters.http.jwt_authn.v3.RemoteJwks",
+     " http_uri cache_duration async_fetch "},
+    {"envoy.extensions.common.ratelimit.v3.RateLimitDescriptor", " entries "},
+    {"envoy.config.rbac.v3.RBAC", " action policies "},
+    {"envoy.config.rbac.v3.Permission",
+     " and_rules or_rules any header url_path destination_ip destination_port "
+     "destination_port_range metadata not_rule requested_server_name "},
+    {"envoy.config.rbac.v3.Principal",
+     " and_ids or_ids any authenticated source_ip direct_remote_ip header url_path "
+     "metadata not_id "},
+    {"envoy.extensions.filters.http.rbac.v3.RBAC",
+     " rules rules_stat_prefix shadow_rules shadow_rules_stat_prefix "},
     {"envoy.extensions.filters.http.header_mutation.v3.Mutations",
      " request_mutations response_mutations response_trailers_mutations "
      "request_trailers_mutations "},
@@ -109,7 +133,7 @@ constexpr Row kRows[] = {
      " name domains routes request_headers_to_add request_headers_to_remove "
      "response_headers_to_add "
      "response_headers_to_remove retry_policy metadata typed_per_filter_config "
-     "per_request_buffer_limit_bytes request_body_buffer_limit "},
+     "per_request_buffer_limit_bytes request_body_buffer_limit rate_limits "},
     {"envoy.config.route.v3.Route",
      " name match route redirect direct_response request_headers_to_add request_headers_to_remove "
      "response_headers_to_add response_headers_to_remove metadata decorator "
@@ -121,13 +145,15 @@ constexpr Row kRows[] = {
      " cluster weighted_clusters prefix_rewrite regex_rewrite host_rewrite_literal timeout "
      "idle_timeout retry_policy upgrade_configs max_stream_duration "
      "cluster_not_found_response_code "
-     "max_grpc_timeout priority "},
+     "max_grpc_timeout priority rate_limits hash_policy "},
+    {"envoy.config.route.v3.RateLimit", " stage actions "},
+    {"envoy.config.route.v3.RouteAction.HashPolicy.Cookie", " name "},
     {"envoy.config.route.v3.RouteAction.MaxStreamDuration",
      " max_stream_duration grpc_timeout_header_max grpc_timeout_header_offset "},
     {"envoy.config.route.v3.RouteAction.UpgradeConfig", " upgrade_type enabled "},
     {"envoy.config.route.v3.RetryPolicy",
      " retry_on num_retries per_try_timeout retriable_status_codes retry_back_off "},
-    {"envoy.config.route.v3.WeightedCluster", " clusters total_weight "},
+    {"envoy.config.route.v3.WeightedCluster", " clusters total_weight use_hash_policy "},
     {"envoy.config.route.v3.WeightedCluster.ClusterWeight",
      " name weight request_headers_to_add request_headers_to_remove response_headers_to_add "
      "response_headers_to_remove typed_per_filter_config "},

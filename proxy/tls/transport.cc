@@ -9,10 +9,10 @@
 #include <string>
 #include <utility>
 
-#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
 #include "proxy/tls/context.h"
+#include "proxy/tls/peer_names.h"
 
 namespace proxy {
 namespace {
@@ -22,15 +22,6 @@ constexpr size_t kReadBytes = 64 * 1024;
 // Plain bytes taken before what they became must have left.
 constexpr size_t kPendingMax = 128 * 1024;
 constexpr size_t kSpareBytesMax = 64 * 1024;
-
-std::string FirstSpiffeUri(X509* certificate) {
-  if (certificate == nullptr) return "";
-  for (PeerName& name : NamesOfCertificate(certificate)) {
-    if (name.san == SanMatcher::San::kUri && absl::StartsWith(name.value, "spiffe://"))
-      return std::move(name.value);
-  }
-  return "";
-}
 
 class TlsTransport final : public Transport {
  public:
@@ -167,6 +158,10 @@ class TlsTransport final : public Transport {
     return {reinterpret_cast<const char*>(name), length};
   }
   absl::string_view peer_identity() const override { return peer_identity_; }
+  std::vector<std::string> peer_names() const override {
+    const bssl::UniquePtr<X509> peer(SSL_get_peer_certificate(ssl_.get()));
+    return NamesOf(peer.get());
+  }
   absl::string_view server_name() const override {
     const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
     return name == nullptr ? absl::string_view() : absl::string_view(name);

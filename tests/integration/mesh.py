@@ -139,11 +139,18 @@ class Origin:
 
 
 def request(port, path="/", method="GET", body=None, headers=None):
-    """(status, headers, body) of one request on a connection of its own."""
+    """(status, headers, body) of one request on a connection of its own; `headers` a dict or a list of pairs."""
     import http.client
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    pairs = list(headers.items()) if isinstance(headers, dict) else list(headers or [])
     try:
-        connection.request(method, path, body=body, headers=headers or {})
+        connection.putrequest(method, path, skip_host=any(name.lower() == "host" for name, _ in pairs),
+                              skip_accept_encoding=any(name.lower() == "accept-encoding" for name, _ in pairs))
+        if body is not None and not any(name.lower() in ("content-length", "transfer-encoding") for name, _ in pairs):
+            pairs.append(("content-length", str(len(body))))
+        for name, value in pairs:
+            connection.putheader(name, value)
+        connection.endheaders(body, encode_chunked=any(name.lower() == "transfer-encoding" for name, _ in pairs))
         answer = connection.getresponse()
         return answer.status, dict((k.lower(), v) for k, v in answer.getheaders()), answer.read()
     finally:

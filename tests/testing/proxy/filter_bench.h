@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "proxy/exchange/filter_run.h"
 #include "proxy/filters/filters.h"
+#include "proxy/route/route.h"
 #include "proxy/snapshot/yaml_proto.h"
 
 namespace proxy {
@@ -90,6 +91,9 @@ class FilterBench final : public FilterStream, public SideCalls {
   StreamInfo& info() override { return info_; }
   RequestHead& request() override { return head; }
   ResponseHead& response() override { return answer; }
+  const Transport* transport() override { return peer; }
+  const Route* route() override { return matched ? &*matched : nullptr; }
+  const VirtualHost* virtual_host() override { return host ? &*host : nullptr; }
   SideCalls& side_calls() override { return *this; }
   void OnFilteredRequestHead(bool last) override { out.push_back(last ? "head." : "head"); }
   void OnFilteredRequestData(absl::string_view data, bool last) override {
@@ -127,16 +131,24 @@ class FilterBench final : public FilterStream, public SideCalls {
     return std::make_unique<Call>(*calls.back());
   }
 
+  void StartDetached(SideRequest request, std::function<void(int, std::string)> done) override {
+    fetches.push_back({std::move(request), std::move(done)});
+  }
+
   pinnace::FakeClock clock;
   EventLoop loop_;
   StatsRegistry stats;
   std::vector<FilterEntry> entries;
   std::map<std::string, std::vector<std::shared_ptr<const RouteFilterConfig>>> routes;
+  const Transport* peer = nullptr;
+  std::optional<Route> matched;
+  std::optional<VirtualHost> host;
   size_t buffer_max = 1000;
   RequestHead head;
   ResponseHead answer;
   StreamInfo info_;
   std::vector<std::unique_ptr<FakeSideCall>> calls;
+  std::vector<std::pair<SideRequest, std::function<void(int, std::string)>>> fetches;
   std::unique_ptr<FilterRun> run;
   std::vector<std::string> out;  // Heads, data and trailers as they came out; "." ends a message.
   std::string body;              // Of the answer.
