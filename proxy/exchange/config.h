@@ -42,6 +42,7 @@ struct HttpConfig {
   bool keep_request_id = false;  // preserve_external_request_id
   bool always_set_request_id_in_response = false;
   bool use_remote_address = false;
+  uint32_t xff_trusted_hops = 0;  // Proxies before us whose X-Forwarded-For is believed.
   bool forward_continue = false;  // proxy_100_continue
   ServerHeader server_header = ServerHeader::kOverwrite;
   std::vector<UpgradeRule> upgrades;

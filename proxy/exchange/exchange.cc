@@ -35,8 +35,7 @@ void Exchange::OnHead(RequestHead head, bool last) {
   request_ = std::move(head);
   request_done_ = last;
   info_.request = &request_;
-  info_.downstream_remote = downstream_.remote;
-  info_.downstream_direct = downstream_.remote;
+  info_.downstream_remote = info_.downstream_direct = downstream_.remote;
   info_.downstream_local = downstream_.local;
   info_.downstream_identity = downstream_.connection.transport().peer_identity();
   info_.requested_server_name = downstream_.connection.transport().server_name();
@@ -127,6 +126,7 @@ bool Exchange::PrepareRequest() {
   } else {
     info_.request_id = headers.Value(HeaderId::kXRequestId);
   }
+  info_.downstream_remote = ClientAddress(config, headers, downstream_.remote);
   if (config.use_remote_address) {
     const std::string remote = downstream_.remote.ip();
     const absl::string_view before = headers.Value(HeaderId::kXForwardedFor);

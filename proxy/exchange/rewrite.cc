@@ -33,6 +33,30 @@ void RewriteRequest(const Route& route, bool tell, RequestHead& head) {
   if (tell) head.headers.Set("x-envoy-original-path", before);
 }
 
+Address ClientAddress(const HttpConfig& config, const Headers& headers, const Address& direct) {
+  uint32_t back = config.xff_trusted_hops;
+  if (config.use_remote_address && back-- == 0) return direct;
+  // Several fields are one list; the last field's entries are the newest.
+  for (auto field = headers.end(); field != headers.begin();) {
+    --field;
+    if (field->id != HeaderId::kXForwardedFor) continue;
+    absl::string_view list = field->value;
+    while (true) {
+      const size_t comma = list.rfind(',');
+      if (back == 0) {
+        const absl::string_view last =
+            absl::StripAsciiWhitespace(list.substr(comma == list.npos ? 0 : comma + 1));
+        const auto address = Address::FromIp(last, 0);
+        return address.ok() ? *address : direct;
+      }
+      --back;
+      if (comma == list.npos) break;
+      list = list.substr(0, comma);
+    }
+  }
+  return direct;
+}
+
 std::string RedirectLocation(const RedirectAction& action, const Route& route,
                              const RequestHead& head) {
   const std::string scheme = action.https             ? "https"

@@ -5,6 +5,7 @@
 
 #include <absl/time/time.h>
 
+#include "proxy/exchange/config.h"
 #include "proxy/http/headers.h"
 #include "proxy/route/route.h"
 
@@ -13,6 +14,10 @@ namespace proxy {
 // Applies the route's path and host rewrites; new bytes live in the head's arena. `tell`: what
 // stood there before goes into x-envoy-original-path and x-envoy-original-host.
 void RewriteRequest(const Route& route, bool tell, RequestHead& head);
+// The client's address: `direct`, or as X-Forwarded-For has it. With use_remote_address the entry
+// that the trusted hops wrote; without, the last entry, or as many before it as hops are trusted
+// (Envoy, "X-Forwarded-For").
+Address ClientAddress(const HttpConfig& config, const Headers& headers, const Address& direct);
 // The Location of a redirect.
 std::string RedirectLocation(const RedirectAction& action, const Route& route,
                              const RequestHead& head);

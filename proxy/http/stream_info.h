@@ -57,7 +57,7 @@ struct StreamInfo {
   absl::string_view cluster;
   std::string upstream_failure;  // Transport failure text.
   Address upstream_host;
-  Address downstream_remote;
+  Address downstream_remote;  // The client, as far as the settings trust X-Forwarded-For.
   Address downstream_direct;  // The connection's peer.
   Address downstream_local;
   absl::string_view downstream_identity;  // SPIFFE URI of the caller; empty without mTLS.

@@ -211,6 +211,7 @@ absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConne
   config->keep_request_id = proto.preserve_external_request_id();
   config->always_set_request_id_in_response = proto.always_set_request_id_in_response();
   config->use_remote_address = proto.use_remote_address().value();
+  config->xff_trusted_hops = proto.xff_num_trusted_hops();
   config->forward_continue = proto.proxy_100_continue();
   switch (proto.server_header_transformation()) {
     case hcm::HttpConnectionManager::OVERWRITE: break;

@@ -80,7 +80,7 @@ constexpr Row kRows[] = {
      "request_headers_timeout access_log use_remote_address generate_request_id "
      "preserve_external_request_id always_set_request_id_in_response upgrade_configs "
      "normalize_path path_with_escaped_slashes_action proxy_100_continue request_timeout "
-     "merge_slashes max_request_headers_kb server_header_transformation "},
+     "merge_slashes max_request_headers_kb server_header_transformation xff_num_trusted_hops "},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
      " name typed_config is_optional disabled "},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
@@ -109,7 +109,7 @@ constexpr Row kRows[] = {
      " and_rules or_rules any header url_path destination_ip destination_port "
      "destination_port_range metadata not_rule requested_server_name "},
     {"envoy.config.rbac.v3.Principal",
-     " and_ids or_ids any authenticated source_ip direct_remote_ip header url_path "
+     " and_ids or_ids any authenticated source_ip direct_remote_ip remote_ip header url_path "
      "metadata not_id "},
     {"envoy.extensions.filters.http.rbac.v3.RBAC",
      " rules rules_stat_prefix shadow_rules shadow_rules_stat_prefix "},

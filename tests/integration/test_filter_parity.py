@@ -44,6 +44,8 @@ POLICIES = {
     "admin": rule({"any": True}, {"header": {"name": "x-role", "string_match": {"exact": "admin"}}}),
     "local": rule({"url_path": {"path": {"exact": "/local"}}}, {"direct_remote_ip": {
         "address_prefix": "127.0.0.0", "prefix_len": 8}}),
+    "forwarded": rule({"url_path": {"path": {"exact": "/xff"}}}, {"remote_ip": {
+        "address_prefix": "10.1.0.0", "prefix_len": 16}}),
     "not": rule({"not_rule": {"url_path": {"path": {"safe_regex": {"regex": "/.*"}}}}}),
     "port": rule({"and_rules": {"rules": [{"destination_port_range": {"start": 1, "end": 65536}}, {
         "url_path": {"path": {"exact": "/port"}}}]}}),
@@ -170,7 +172,10 @@ CASES = {
                                         "rules": {"action": "ALLOW", "policies": {}}}})), up("/")],
         [("GET", "/a", {}), ("POST", "/a", {}, b"x"), ("GET", "/a?b=/c", {}), ("GET", "/b", {}),
          ("GET", "/b", {"x-role": "admin"}), ("GET", "/b", {"x-role": "Admin"}), ("GET", "/local", {}),
-         ("GET", "/local?x", {}), ("GET", "/free", {}), ("GET", "/shut", {}), ("GET", "/port", {}),
+         ("GET", "/local?x", {}), ("GET", "/xff", {}), ("GET", "/xff", {"x-forwarded-for": "10.1.2.3"}),
+         ("GET", "/xff", {"x-forwarded-for": "10.1.2.3, 9.9.9.9"}), ("GET", "/xff", {"x-forwarded-for": "9.9.9.9,10.1.2.3"}),
+         ("GET", "/xff", [("x-forwarded-for", "9.9.9.9"), ("x-forwarded-for", "10.1.0.1")]),
+         ("GET", "/free", {}), ("GET", "/shut", {}), ("GET", "/port", {}),
          ("POST", "/b", {"content-type": "application/grpc"}, b"")]),
     "rbac_deny": (
         [rbac("DENY", {"no entry": POLICIES["admin"], "a": POLICIES["read a"]})], None,
