@@ -28,6 +28,13 @@ struct PathRules {
   }
 };
 
+// What becomes of x-forwarded-client-cert.
+struct ClientCertConfig {
+  enum class Mode : uint8_t { kSanitize, kForward, kAppend, kSet, kAlwaysForward };
+  Mode mode = Mode::kSanitize;
+  bool subject = false, cert = false, chain = false, dns = false, uri = false;
+};
+
 struct HttpConfig {
   enum class ServerHeader : uint8_t { kOverwrite, kAppendIfAbsent, kPassThrough };
   enum class Codec : uint8_t { kAuto, kHttp1, kHttp2 };
@@ -37,6 +44,7 @@ struct HttpConfig {
   std::shared_ptr<const RouteTable> routes;  // Inline; or:
   std::string rds_name;                      // Looked up in Tables for each request.
   pinnace::ConfigFrom rds_from;
+  std::shared_ptr<const UpstreamAlpn> upstream_alpn;  // Null: as the clusters say.
   std::string server_name = "envoy";
   bool generate_request_id = true;
   bool keep_request_id = false;  // preserve_external_request_id
@@ -47,6 +55,7 @@ struct HttpConfig {
   ServerHeader server_header = ServerHeader::kOverwrite;
   std::vector<UpgradeRule> upgrades;
   PathRules path;
+  ClientCertConfig client_cert;
   bool strip_port = false;
   bool suppress_envoy_headers = false;  // Of those that only tell Envoy's users something.
   absl::Duration idle_timeout = absl::Hours(1);

@@ -23,7 +23,7 @@ EarlyUpstream::EarlyUpstream(WorkerContext& worker, const TcpConfig& config, Str
   cluster_->stats()[kUpstreamCxActive].Add();
   absl::string_view why;
   auto transport =
-      NewUpstreamTransport(cluster_->config(), host_->config, cluster_->stats(), why, ends);
+      NewUpstreamTransport(cluster_->config(), host_->config, {}, cluster_->stats(), why, ends);
   if (transport == nullptr) {
     Release();
     return;

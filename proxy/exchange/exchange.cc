@@ -1,6 +1,8 @@
 // A request's life, in calling order: head, route, forwarding, answer, end.
 #include "proxy/exchange/exchange.h"
 
+#include "proxy/exchange/client_cert.h"
+
 #include <utility>
 
 #include <absl/strings/match.h>
@@ -112,6 +114,7 @@ bool Exchange::PrepareRequest() {
   const HttpConfig& config = *config_;
   if (config.path.any() && !CleanPath()) return false;
   Headers& headers = request_.headers;
+  ForwardClientCert(config, downstream_, headers);
   if (config.generate_request_id) {
     const Header* given = headers.Find(HeaderId::kXRequestId);
     const bool trusted = config.keep_request_id || !config.use_remote_address;
@@ -181,7 +184,7 @@ void Exchange::Forward(bool last) {
   }
   if (action.idle_timeout) Touch();
   const absl::Duration timeout = endless ? absl::ZeroDuration() : RequestTimeout(action, request_);
-  const bool tell = !downstream_.config->suppress_envoy_headers;
+  const bool tell = !config_->suppress_envoy_headers;
   const RetryPolicy* retry = action.retry   ? &*action.retry
                              : host_->retry ? &*host_->retry
                                             : nullptr;
@@ -210,6 +213,7 @@ void Exchange::Forward(bool last) {
                                     .timeout = timeout,
                                     .wanted = downstream_.original_destination,
                                     .downstream_version = request_.version,
+                                    .alpn = config_->upstream_alpn.get(),
                                     .info = info_},
                      *this);
   forwarder_->Start(request_, last);
@@ -284,7 +288,7 @@ void Exchange::OnResponseHead(ResponseHead head, bool last) {
   response_ = std::move(head);
   info_.details = "via_upstream";
   EditResponse();
-  if (!downstream_.config->suppress_envoy_headers) {
+  if (!config_->suppress_envoy_headers) {
     const int64_t service_ns = info_.upstream_first_ns - info_.start_ns;
     response_.headers.Set(HeaderId::kXEnvoyUpstreamServiceTime,
                           absl::StrCat(service_ns / 1'000'000));

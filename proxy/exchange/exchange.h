@@ -20,6 +20,7 @@ struct DownstreamInfo {
   Address remote;
   Address local;
   Address original_destination;  // Empty if the connection was not redirected.
+  std::unique_ptr<const std::string> client_cert = nullptr;  // The element; made when first needed.
 };
 
 class Exchange;

@@ -32,7 +32,10 @@ class HttpConnection final : public ConnectionEvents,
   // Finishes running requests and takes no more.
   void Drain();
   // Requests that begin from now on are served by `config`.
-  void Renew(const std::shared_ptr<const HttpConfig>& config) { config_ = info_.config = config; }
+  void Renew(const std::shared_ptr<const HttpConfig>& config) {
+    config_ = info_.config = config;
+    info_.client_cert.reset();
+  }
 
   void OnConnected() override;
   void OnData(absl::string_view data) override;

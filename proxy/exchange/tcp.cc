@@ -103,7 +103,7 @@ void TcpExchange::ConnectUpstream() {
   cluster_->stats()[kUpstreamCxActive].Add();
   absl::string_view why;
   std::unique_ptr<Transport> transport =
-      NewUpstreamTransport(cluster_->config(), host_->config, cluster_->stats(), why,
+      NewUpstreamTransport(cluster_->config(), host_->config, {}, cluster_->stats(), why,
                            {info_.downstream_remote, info_.downstream_local});
   auto io = transport == nullptr
                 ? absl::StatusOr<std::unique_ptr<IoHandle>>(absl::UnavailableError(why))

@@ -13,6 +13,21 @@ namespace {
 // How often a request that no upstream has received is sent again, whatever its method.
 constexpr uint32_t kResendsMax = 3;
 
+const TlsClientOptions kNoOptions;
+
+// The server name that a request's own host gives (auto_sni): without port, and no IP address.
+TlsClientOptions TlsOptionsOf(const ClusterConfig& config, const RequestHead& head) {
+  absl::string_view name = head.authority;
+  if (!config.auto_sni_header.empty()) {
+    const Header* named = head.headers.Find(config.auto_sni_header);
+    if (named != nullptr && !named->value.empty()) name = named->value;
+  }
+  if (name.empty() || name[0] == '[') return {};
+  name = name.substr(0, name.find(':'));
+  if (name.empty() || name.size() > 255 || Address::FromIp(name, 0).ok()) return {};
+  return {.sni = std::string(name), .match_sni = config.auto_san_validation, .alpn = {}};
+}
+
 }  // namespace
 
 Forwarder::Forwarder(ForwardContext context, ForwardEvents& events)
@@ -74,12 +89,27 @@ void Forwarder::Attempt() {
   cluster.stats()[kUpstreamRqActive].Add();
   const bool http2 = cluster.config().match_downstream_protocol
                          ? context_.downstream_version == HttpVersion::kHttp2
-                         : cluster.config().http2;
+                         : cluster.config().http2 || cluster.config().auto_protocol;
   pool_ = cluster.config().proxy_protocol == 0
-              ? &cluster.PoolOf(*host_, http2)
-              : &cluster.PoolOf(*host_, http2,
-                                {context_.info.downstream_remote, context_.info.downstream_local});
+              ? &PoolFor(cluster, http2)
+              : &cluster.PoolOf(
+                    *host_, http2,
+                    StreamEnds{context_.info.downstream_remote, context_.info.downstream_local});
   pool_->Ask(*this);
+}
+
+Pool& Forwarder::PoolFor(Cluster& cluster, bool http2) {
+  const TlsClientOptions* alpn = nullptr;
+  if (context_.alpn != nullptr) {
+    const HttpVersion version =
+        http2 ? HttpVersion::kHttp2 : std::min(context_.downstream_version, HttpVersion::kHttp11);
+    alpn = &context_.alpn->by_protocol[static_cast<size_t>(version)];
+  }
+  const ClusterConfig& config = cluster.config();
+  if (!config.auto_sni) return cluster.PoolOf(*host_, http2, alpn == nullptr ? kNoOptions : *alpn);
+  TlsClientOptions options = TlsOptionsOf(config, *head_);
+  if (alpn != nullptr) options.alpn = alpn->alpn;
+  return cluster.PoolOf(*host_, http2, options);
 }
 
 void Forwarder::OnStreamReady(ClientCodec& codec, const Connection& connection, bool reused) {

@@ -45,6 +45,7 @@ struct ForwardContext {
   absl::Duration timeout;    // Zero: none.
   Address wanted;            // Original destination; may be empty.
   HttpVersion downstream_version;
+  const UpstreamAlpn* alpn;  // Null: as the cluster says.
   StreamInfo& info;
 };
 
@@ -77,6 +78,8 @@ class Forwarder final : private ResponseEvents, private StreamWaiter {
   void OnStreamFailed(PoolFailure failure, absl::string_view why) override;
 
   void Attempt();
+  // The pool of the host in use whose connections suit the request.
+  Pool& PoolFor(Cluster& cluster, bool http2);
   void EndAttempt();
   void Complete();
   // True if another attempt was begun or scheduled instead of failing.

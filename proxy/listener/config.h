@@ -1,6 +1,7 @@
 // Listeners as configured.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,8 @@ struct ProxyProtocolRules {
   bool required = true;  // False: streams without a header are taken as they are.
   bool version_ok[3] = {false, true, true};
 };
+// Pure; any thread.
+using PortPredicate = std::function<bool(uint16_t port)>;
 
 struct ListenerConfig {
   std::string name;
@@ -52,6 +55,7 @@ struct ListenerConfig {
   bool inspects_tls = false;
   bool inspects_http = false;
   std::optional<ProxyProtocolRules> proxy_protocol;
+  PortPredicate tls_not_inspected, http_not_inspected;  // Destination ports; null: none.
   bool reuse_port = true;
   absl::Duration sniff_timeout = absl::Seconds(15);
   bool continue_on_timeout = false;

@@ -80,8 +80,10 @@ class Listener::Sniffing final : public Deferred {
     }
     const IoResult result = Peek();
     if (result.status != IoResult::kOk) return;
-    const Sniffed sniffed = Sniff({owner_.loop_.scratch(), result.bytes}, config->inspects_tls,
-                                  config->inspects_http, result.bytes == kSniffBytesMax);
+    const Inspection inspection =
+        InspectionOf(*config, original.empty() ? io->Local().port() : original.port());
+    const Sniffed sniffed = Sniff({owner_.loop_.scratch(), result.bytes}, inspection.tls,
+                                  inspection.http, result.bytes == kSniffBytesMax);
     silence_.Cancel();  // The client speaks.
     if (sniffed.verdict == Sniffed::Verdict::kNeedMore) return;
     over_ = true;
@@ -226,7 +228,7 @@ void Listener::HandOver(const ListenerConfig& config, std::unique_ptr<IoHandle> 
   } else {
     const std::shared_ptr<const TlsContext> context = chain->tls->Get();
     if (context == nullptr) {  // Its secrets have not come yet.
-      stats[kListenerTls + kTlsConnectionError].Add();
+      (stats + kListenerTls)[kTlsConnectionError].Add();
       return;
     }
     transport = context->NewServer({.cells = stats + kListenerTls, .scope = config.stats});

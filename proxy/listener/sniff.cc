@@ -109,33 +109,54 @@ void SniffHttp(absl::string_view bytes, bool full, Sniffed& found) {
   found.verdict = Sniffed::Verdict::kDone;
 }
 
-bool NameMatches(const std::string& pattern, absl::string_view name) {
-  if (absl::StartsWith(pattern, "*.")) return absl::EndsWith(name, pattern.substr(1));
-  return pattern == name;
+// How well a chain's criterion fits: kNoMatch, 0 if it leaves the criterion open, more the closer.
+constexpr int kNoMatch = -1;
+constexpr int kExactName = 1024;  // Above any wildcard: names have at most 255 bytes.
+
+int ScorePort(const ChainMatch& match, uint16_t port) {
+  if (match.destination_port == 0) return 0;
+  return match.destination_port == port ? 1 : kNoMatch;
 }
 
-// Keeps the chains for which `names` holds; if there is none, those that leave the criterion open.
-template <typename Names, typename Open>
-void Narrow(std::vector<const FilterChain*>& chains, Names names, Open open) {
-  std::vector<const FilterChain*> kept;
-  std::copy_if(chains.begin(), chains.end(), std::back_inserter(kept),
-               [&](const FilterChain* chain) { return names(chain->match); });
-  if (kept.empty()) {
-    std::copy_if(chains.begin(), chains.end(), std::back_inserter(kept),
-                 [&](const FilterChain* chain) { return open(chain->match); });
+// Exactly, else by the longest suffix.
+int ScoreName(const ChainMatch& match, absl::string_view name) {
+  if (match.server_names.empty()) return 0;
+  int best = kNoMatch;
+  for (const std::string& one : match.server_names) {
+    if (one == name) return kExactName;
+    if (absl::StartsWith(one, "*.") && absl::EndsWith(name, one.substr(1)))
+      best = std::max(best, static_cast<int>(one.size()));
   }
-  chains = std::move(kept);
+  return best;
+}
+
+int ScoreTransport(const ChainMatch& match, bool tls) {
+  if (match.transport_protocol.empty()) return 0;
+  return match.transport_protocol == (tls ? "tls" : "raw_buffer") ? 1 : kNoMatch;
+}
+
+int ScoreAlpn(const ChainMatch& match, const std::vector<std::string>& offered) {
+  if (match.alpn.empty()) return 0;
+  const bool any = std::any_of(match.alpn.begin(), match.alpn.end(), [&](const std::string& one) {
+    return std::find(offered.begin(), offered.end(), one) != offered.end();
+  });
+  return any ? 1 : kNoMatch;
+}
+
+// Keeps the chains that fit best.
+template <typename Score>
+void Narrow(std::vector<const FilterChain*>& chains, Score score) {
+  int best = kNoMatch;
+  for (const FilterChain* chain : chains) best = std::max(best, score(chain->match));
+  std::erase_if(chains, [&](const FilterChain* chain) {
+    return best == kNoMatch || score(chain->match) != best;
+  });
 }
 
 std::vector<const FilterChain*> ChainsOfPort(const ListenerConfig& config, uint16_t port) {
   std::vector<const FilterChain*> chains;
   for (const FilterChain& chain : config.chains) chains.push_back(&chain);
-  Narrow(
-      chains,
-      [&](const ChainMatch& match) {
-        return match.destination_port != 0 && match.destination_port == port;
-      },
-      [](const ChainMatch& match) { return match.destination_port == 0; });
+  Narrow(chains, [&](const ChainMatch& match) { return ScorePort(match, port); });
   return chains;
 }
 
@@ -157,8 +178,17 @@ Sniffed Sniff(absl::string_view bytes, bool inspect_tls, bool inspect_http, bool
   return found;
 }
 
+Inspection InspectionOf(const ListenerConfig& config, uint16_t port) {
+  const auto off = [port](const PortPredicate& not_for) {
+    return not_for != nullptr && not_for(port);
+  };
+  return {.tls = config.inspects_tls && !off(config.tls_not_inspected),
+          .http = config.inspects_http && !off(config.http_not_inspected)};
+}
+
 bool NeedsSniffing(const ListenerConfig& config, uint16_t destination_port) {
-  if (!config.inspects_tls && !config.inspects_http) return false;
+  const Inspection inspection = InspectionOf(config, destination_port);
+  if (!inspection.tls && !inspection.http) return false;
   const auto chains = ChainsOfPort(config, destination_port);
   return std::any_of(chains.begin(), chains.end(), [](const FilterChain* chain) {
     return !chain->match.server_names.empty() || !chain->match.transport_protocol.empty() ||
@@ -169,27 +199,9 @@ bool NeedsSniffing(const ListenerConfig& config, uint16_t destination_port) {
 const FilterChain* ChooseChain(const ListenerConfig& config, uint16_t destination_port,
                                const Sniffed& sniffed) {
   std::vector<const FilterChain*> chains = ChainsOfPort(config, destination_port);
-  Narrow(
-      chains,
-      [&](const ChainMatch& match) {
-        return !sniffed.server_name.empty() &&
-               std::any_of(
-                   match.server_names.begin(), match.server_names.end(),
-                   [&](const std::string& one) { return NameMatches(one, sniffed.server_name); });
-      },
-      [](const ChainMatch& match) { return match.server_names.empty(); });
-  const absl::string_view transport = sniffed.tls ? "tls" : "raw_buffer";
-  Narrow(
-      chains, [&](const ChainMatch& match) { return match.transport_protocol == transport; },
-      [](const ChainMatch& match) { return match.transport_protocol.empty(); });
-  Narrow(
-      chains,
-      [&](const ChainMatch& match) {
-        return std::any_of(match.alpn.begin(), match.alpn.end(), [&](const std::string& one) {
-          return std::find(sniffed.alpn.begin(), sniffed.alpn.end(), one) != sniffed.alpn.end();
-        });
-      },
-      [](const ChainMatch& match) { return match.alpn.empty(); });
+  Narrow(chains, [&](const ChainMatch& match) { return ScoreName(match, sniffed.server_name); });
+  Narrow(chains, [&](const ChainMatch& match) { return ScoreTransport(match, sniffed.tls); });
+  Narrow(chains, [&](const ChainMatch& match) { return ScoreAlpn(match, sniffed.alpn); });
   if (!chains.empty()) return chains.front();
   return config.default_chain ? &*config.default_chain : nullptr;
 }

@@ -26,6 +26,11 @@ Sniffed Sniff(absl::string_view bytes, bool inspect_tls, bool inspect_http, bool
 // that name the value, or else those that leave it open. Null if none is left.
 const FilterChain* ChooseChain(const ListenerConfig& config, uint16_t destination_port,
                                const Sniffed& sniffed);
+// Which inspectors look at connections to that port.
+struct Inspection {
+  bool tls, http;
+};
+Inspection InspectionOf(const ListenerConfig& config, uint16_t destination_port);
 // True if the choice among the chains of that port depends on the connection's bytes.
 bool NeedsSniffing(const ListenerConfig& config, uint16_t destination_port);
 

@@ -11,6 +11,15 @@
 
 namespace proxy {
 
+// What the peer has shown of itself; texts as in x-forwarded-client-cert.
+struct PeerCertificate {
+  std::string sha256_hex;  // Of the leaf's DER form.
+  std::string subject;     // RFC 2253
+  std::string pem, chain_pem;
+  std::vector<std::string> uris, dns;
+  std::vector<std::string> local_uris;  // Of our own certificate.
+};
+
 // Encodes one stream. Owned by its connection; loop thread only.
 class Transport {
  public:
@@ -41,6 +50,8 @@ class Transport {
   virtual std::vector<std::string> peer_names() const { return {}; }
   virtual absl::string_view local_identity() const { return {}; }
   virtual absl::string_view server_name() const { return {}; }
+  // Null if the peer has shown no certificate. Made anew with each call: tens of microseconds.
+  virtual std::unique_ptr<PeerCertificate> DescribePeer() const { return nullptr; }
   // Why the handshake or a record failed, for logs and %..TRANSPORT_FAILURE_REASON%.
   virtual std::string failure() const { return {}; }
 };

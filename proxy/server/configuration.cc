@@ -19,9 +19,16 @@ Configuration::Configuration(StatsRegistry& stats, SecretStore& secrets,
                              std::function<void(std::shared_ptr<const ClusterConfig>)> resolve)
     : stats_(stats), parse_{stats, secrets}, resolve_(std::move(resolve)) {}
 
-absl::Status Configuration::AddStatic(const envoy::config::cluster::v3::Cluster& proto) {
+absl::Status Configuration::AddStatic(const envoy::config::cluster::v3::Cluster& proto,
+                                      bool of_server) {
   auto parsed = ParseCluster(proto, parse_);
   if (!parsed.ok()) return parsed.status();
+  if (of_server && (*parsed)->codec.keepalive.timeout == absl::ZeroDuration()) {
+    auto watched = std::make_shared<ClusterConfig>(**parsed);
+    watched->codec.keepalive.interval = kServerPingEvery;
+    watched->codec.keepalive.timeout = kServerPingAnswer;
+    *parsed = std::move(watched);
+  }
   const std::string& name = (*parsed)->name;
   if (!static_clusters_.insert(name).second) {
     return absl::InvalidArgumentError(absl::StrCat("cluster '", name, "': the name stands twice"));
@@ -75,13 +82,20 @@ absl::Status Configuration::AcceptListener(const google::protobuf::Any& any) {
   if (!parsed.ok()) return parsed.status();
   auto& accepted = listeners_[proto.name()];
   if (accepted != nullptr && accepted->hash == (*parsed)->hash) return absl::OkStatus();
+  Stats(kListenerManagerScope)[accepted == nullptr ? kListenerAdded : kListenerModified].Add();
   accepted = *std::move(parsed);
-  listener_holds_.erase(proto.name());
   return absl::OkStatus();
 }
 
 absl::Status Configuration::Accept(const std::string& url, const std::string& name,
                                    const google::protobuf::Any& any) {
+  const absl::Status taken = Take(url, name, any);
+  Count(url, name, taken.ok());
+  return taken;
+}
+
+absl::Status Configuration::Take(const std::string& url, const std::string& name,
+                                 const google::protobuf::Any& any) {
   if (url == kClusterUrl) return AcceptCluster(any);
   if (url == kListenerUrl) return AcceptListener(any);
   if (url == kEndpointUrl) {
@@ -99,7 +113,9 @@ absl::Status Configuration::Accept(const std::string& url, const std::string& na
     if (!any.UnpackTo(&proto)) return NotA("RouteConfiguration");
     auto parsed = ParseRoutes(proto, parse_);
     if (!parsed.ok()) return parsed.status();
-    next_routes_[name] = {.table = *parsed, .clusters = ClustersOf(**parsed)};
+    Routes& next = next_routes_[name];  // One that was held back is not held back for longer.
+    next = {
+        .table = *parsed, .clusters = ClustersOf(**parsed), .hold_until_ns = next.hold_until_ns};
     return absl::OkStatus();
   }
   if (url == kSecretUrl) {
@@ -113,9 +129,10 @@ absl::Status Configuration::Accept(const std::string& url, const std::string& na
 void Configuration::Remove(const std::string& url, const std::string& name, Gone gone) {
   if (url == kClusterUrl && !static_clusters_.contains(name)) {
     pending_.erase(name);
-    if (clusters_.contains(name)) leaving_.emplace(name, INT64_MAX);
+    if (clusters_.contains(name) && leaving_.emplace(name, INT64_MAX).second)
+      Stats(kClusterManagerScope)[kClusterRemoved].Add();
   } else if (url == kListenerUrl && !static_listeners_.contains(name)) {
-    listeners_.erase(name);
+    if (listeners_.erase(name) > 0) Stats(kListenerManagerScope)[kListenerRemoved].Add();
     listener_holds_.erase(name);
   } else {
     Missing(url, name);
@@ -158,6 +175,7 @@ void Configuration::SetResolved(const ClusterConfig& config, EndpointList found)
   if (found.empty() || *active->second->endpoints == found) return;
   auto next = std::make_shared<ClusterEntry>(*active->second);
   next->endpoints = std::make_shared<const EndpointList>(std::move(found));
+  CountMembers(*next);
   active->second = std::move(next);
 }
 

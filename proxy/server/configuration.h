@@ -28,7 +28,9 @@ class Configuration {
 
   // A resource of the bootstrap: it is in force at once if it needs nothing, and never removed.
   // InvalidArgument names the field and the rule.
-  absl::Status AddStatic(const envoy::config::cluster::v3::Cluster& proto);
+  // `of_server`: a server of configuration is reached by it: PINGs find out whether it is still
+  // there, unless the cluster has settings of its own for them.
+  absl::Status AddStatic(const envoy::config::cluster::v3::Cluster& proto, bool of_server = false);
   absl::Status AddStatic(const envoy::config::listener::v3::Listener& proto);
 
   // A resource from a server or a file. Errors: InvalidArgument; the version before stays.
@@ -68,6 +70,8 @@ class Configuration {
   // A secret that the process makes itself and asks nobody for.
   void SetOwnSecret(std::string name) { own_secret_ = std::move(name); }
 
+  static constexpr absl::Duration kServerPingEvery = absl::Seconds(30);
+  static constexpr absl::Duration kServerPingAnswer = absl::Seconds(15);
   // How long a change waits for others that are on their way: new routes for the clusters that they
   // name, a removed cluster for routes that still name it. Servers send types one by one.
   static constexpr absl::Duration kMakeBeforeBreak = absl::Milliseconds(500);
@@ -82,6 +86,13 @@ class Configuration {
     std::shared_ptr<const ClusterConfig> config;
     std::shared_ptr<const EndpointList> resolved;  // STRICT_DNS.
   };
+  absl::Status Take(const std::string& url, const std::string& name,
+                    const google::protobuf::Any& any);
+  void Count(const std::string& url, const std::string& name, bool accepted);
+  void CountMembers(const ClusterEntry& entry);
+  void CountTotals();
+  // The main thread's shard of a scope.
+  Cell* Stats(const ScopeKind& kind, const std::string& name = "");
   absl::Status AcceptCluster(const google::protobuf::Any& any);
   absl::Status AcceptListener(const google::protobuf::Any& any);
   void StartCluster(std::shared_ptr<const ClusterConfig> config);

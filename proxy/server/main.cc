@@ -22,6 +22,7 @@ constexpr char kHelp[] =
     "  -l, --log-level LEVEL    trace, debug, info, warning, error or off (info)\n"
     "  --mode serve|validate    validate: say what is wrong with FILE, exit 1 if anything is\n"
     "  --ports-file FILE        once serving, write the bound ports as JSON\n"
+    "  --state-dir DIR          keep what servers sent there, and begin with it after a restart\n"
     "  --version, --help\n";
 
 int Usage(const std::string& what) {
@@ -62,6 +63,8 @@ int main(int argc, char** argv) {
       validate = value == "validate";
     } else if (arg == "--ports-file") {
       options.ports_file = value;
+    } else if (arg == "--state-dir") {
+      options.state_dir = value;
     } else {
       return Usage(absl::StrCat(arg, ": unknown option"));
     }

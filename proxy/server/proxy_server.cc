@@ -4,14 +4,17 @@
 #include <netdb.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <set>
 
 #include <absl/strings/str_cat.h>
 
 #include "common/log.h"
 #include "common/version.h"
+#include "proxy/server/config_dump.h"
 #include "proxy/snapshot/supported.h"
 
 namespace proxy {
@@ -121,9 +124,14 @@ std::vector<std::string> ProxyServer::Load(
   for (const auto& secret : fixed.secrets()) {
     if (note(ParseSecret(secret, config_.parse()))) secret_files_.Watch(secret);
   }
-  for (const auto& cluster : fixed.clusters()) note(config_.AddStatic(cluster));
+  std::set<std::string> of_servers;
+  for (const auto& service : bootstrap.dynamic_resources().ads_config().grpc_services())
+    of_servers.insert(service.envoy_grpc().cluster_name());
+  for (const auto& cluster : fixed.clusters())
+    note(config_.AddStatic(cluster, of_servers.contains(cluster.name())));
   for (const auto& listener : fixed.listeners()) note(config_.AddStatic(listener));
   LoadDynamic(problems);
+  LoadOverload(problems);
   if (bootstrap.admin().has_address()) {
     auto address = ParseAddress(bootstrap.admin().address());
     if (note(address.status())) admin_address_ = *address;
@@ -134,8 +142,14 @@ std::vector<std::string> ProxyServer::Load(
 void ProxyServer::Apply() {
   config_.Reconsider(loop_.ReadNs());
   if (discovery_ != nullptr) {
-    for (const char* url : {kSecretUrl, kEndpointUrl, kRouteUrl})
-      discovery_->SetNames(url, config_.Wanted(url));
+    for (const char* url : {kSecretUrl, kEndpointUrl, kRouteUrl}) {
+      const NamesBySource wanted = config_.Wanted(url);
+      discovery_->SetNames(url, wanted);
+      records_.Retain(url, [&](const std::string& name) {
+        return std::any_of(wanted.begin(), wanted.end(),
+                           [&](const auto& source) { return source.second.contains(name); });
+      });
+    }
   }
   const SnapshotPtr snapshot = config_.Published();
   own_clusters_.Adopt(snapshot->tables->clusters);
@@ -200,9 +214,11 @@ void ProxyServer::AddAdmin() {
                  absl::StrAppend(&text, name, "::", one->address.ToString(), "\n");
                return {.body = text};
              });
-  admin_.Add(
-      "/config_dump", "the bootstrap in force", false,
-      [this](absl::string_view) -> AdminAnswer { return {.body = bootstrap_.DebugString()}; });
+  admin_.Add("/config_dump", "bootstrap and what servers sent; ?include_eds, ?resource=FIELD",
+             false, [this](absl::string_view query) -> AdminAnswer {
+               return {.body = ConfigDump(bootstrap_, records_, config_, query),
+                       .content_type = "application/json"};
+             });
   admin_.Add("/logging", "?level=LEVEL sets the log level", true,
              [](absl::string_view query) -> AdminAnswer {
                const size_t at = query.find("level=");
@@ -290,6 +306,7 @@ int ProxyServer::Run() {
   }
   for (size_t i = 0; i < options_.concurrency; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, network_, clock_, stats_));
+    workers_.back()->SetConnectionLimit(limit_);
     workers_.back()->Start();
   }
   Apply();

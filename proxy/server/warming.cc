@@ -37,6 +37,7 @@ bool Configuration::GivenUp(const std::string& url, const std::string& name,
   }
   if (wait->second != 0 && first) {
     ++given_up_;
+    Stats(kServerScope)[kServerXdsFetchTimeout].Add();
     wait->second = 0;
   }
   return true;
@@ -115,6 +116,8 @@ void Configuration::ReconsiderClusters() {
     entry->endpoints = pending.resolved;
     if (pending.config->kind == ClusterConfig::Kind::kStatic)
       entry->endpoints = std::make_shared<const EndpointList>(pending.config->endpoints);
+    CountMembers(*entry);
+    Stats(kClusterManagerScope)[before == clusters_.end() ? kClusterAdded : kClusterModified].Add();
     clusters_[it->first] = std::move(entry);
     it = pending_.erase(it);
   }
@@ -125,6 +128,7 @@ void Configuration::ReconsiderClusters() {
     if (now == entry->endpoints) continue;
     auto next = std::make_shared<ClusterEntry>(*entry);
     next->endpoints = now;
+    CountMembers(*next);
     entry = std::move(next);
   }
 }
@@ -201,8 +205,10 @@ void Configuration::Reconsider(int64_t now_ns) {
   next_ns_ = INT64_MAX;
   waited_.clear();
   std::erase_if(expected_, [&](const auto& one) {
-    if (one.second <= now_ns) ++given_up_;
-    return one.second <= now_ns;
+    if (one.second > now_ns) return false;
+    ++given_up_;
+    Stats(kServerScope)[kServerXdsFetchTimeout].Add();
+    return true;
   });
   for (const auto& [url, until] : expected_) next_ns_ = std::min(next_ns_, until);
   ReconsiderClusters();
@@ -211,6 +217,7 @@ void Configuration::Reconsider(int64_t now_ns) {
   ReconsiderListeners();
   RemoveLeaving();
   ForgetUnwanted();
+  CountTotals();
 }
 
 }  // namespace proxy

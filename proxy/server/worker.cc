@@ -99,6 +99,10 @@ std::shared_ptr<const ListenerConfig> Worker::FindUnbound(const Address& destina
 }
 
 void Worker::OnConnection(const FilterChain& chain, Accepted accepted) {
+  if (limit_ != nullptr && !limit_->Take()) {  // Closed by its destruction.
+    context_.server_stats[kServerGlobalCxOverflow].Add();
+    return;
+  }
   if (chain.http != nullptr) {
     auto connection = std::make_unique<HttpConnection>(
         context_, chain.http, std::move(accepted.io), std::move(accepted.transport),
@@ -133,6 +137,7 @@ void Worker::OnDownstreamDone(Deferred& downstream) {
   http_.erase(&downstream);
   const auto found = downstreams_.find(&downstream);
   if (found == downstreams_.end()) return;
+  if (limit_ != nullptr) limit_->Release();
   loop_.DeleteLater(std::move(found->second));
   downstreams_.erase(found);
 }

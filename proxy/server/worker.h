@@ -14,6 +14,7 @@
 #include "proxy/exchange/tcp.h"
 #include "proxy/forward/side_call.h"
 #include "proxy/listener/listener.h"
+#include "proxy/server/connection_limit.h"
 #include "proxy/server/published.h"
 
 namespace proxy {
@@ -31,6 +32,8 @@ class Worker final : public ConnectionSink, public DownstreamOwner {
   ~Worker() override;
 
   EventLoop& loop() { return loop_; }
+  // Before Start(). Borrowed; shared with other workers.
+  void SetConnectionLimit(ConnectionLimit& limit) { limit_ = &limit; }
   // Runs the loop on a thread of its own until Stop().
   void Start();
   void Stop();
@@ -59,6 +62,7 @@ class Worker final : public ConnectionSink, public DownstreamOwner {
   EventLoop loop_;
   Network& network_;
   const size_t index_;
+  ConnectionLimit* limit_ = nullptr;  // Null: none.
   Clusters clusters_;
   ClusterSideCalls side_calls_;
   WorkerContext context_;

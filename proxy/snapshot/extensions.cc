@@ -14,12 +14,16 @@
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/request_id/uuid/v3/uuid.pb.h"
+#include "envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections.pb.h"
 #include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "istio/envoy/config/filter/http/alpn/v2alpha1/config.pb.h"
 #include "mesh/v1/identity.pb.h"
 #include "proxy/filters/filters.h"
+#include "udpa/type/v1/typed_struct.pb.h"
+#include "xds/type/v3/typed_struct.pb.h"
 
 namespace proxy {
 
@@ -43,12 +47,17 @@ const google::protobuf::Message* FindExtension(absl::string_view full_name) {
       &extensions::request_id::uuid::v3::UuidRequestIdConfig::default_instance(),
       &extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport::
           default_instance(),
+      &extensions::resource_monitors::downstream_connections::v3::DownstreamConnectionsConfig::
+          default_instance(),
       &extensions::transport_sockets::raw_buffer::v3::RawBuffer::default_instance(),
       &extensions::transport_sockets::tls::v3::DownstreamTlsContext::default_instance(),
       &extensions::transport_sockets::tls::v3::UpstreamTlsContext::default_instance(),
       &extensions::transport_sockets::tls::v3::Secret::default_instance(),
       &extensions::upstreams::http::v3::HttpProtocolOptions::default_instance(),
       &mesh::v1::WorkloadIdentity::default_instance(),
+      &istio::envoy::config::filter::http::alpn::v2alpha1::FilterConfig::default_instance(),
+      &udpa::type::v1::TypedStruct::default_instance(),
+      &xds::type::v3::TypedStruct::default_instance(),
   };
   for (const google::protobuf::Message* one : all) {
     if (one->GetDescriptor()->full_name() == full_name) return one;

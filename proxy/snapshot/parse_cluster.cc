@@ -1,11 +1,14 @@
 // Clusters and endpoints.
 #include <algorithm>
 
+#include <absl/strings/ascii.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 #include <xxhash.h>
 
 #include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "proxy/snapshot/native.h"
 #include "proxy/snapshot/parse.h"
 #include "proxy/snapshot/supported.h"
 
@@ -125,6 +128,11 @@ absl::Status ReadProtocol(const cluster::Cluster& proto, ClusterConfig& config) 
     if (absl::Status s = ReadHttp2Options(http2, config.codec); !s.ok()) {
       return Bad(config.name, s.message());
     }
+    config.auto_protocol = options.has_auto_config();
+    const auto& upstream = options.upstream_http_protocol_options();
+    config.auto_sni = upstream.auto_sni();
+    config.auto_sni_header = absl::AsciiStrToLower(upstream.override_auto_sni_header());
+    config.auto_san_validation = upstream.auto_san_validation();
     const auto& common = options.common_http_protocol_options();
     if (common.has_max_stream_duration() || common.headers_with_underscores_action() != 0) {
       return Bad(config.name,
@@ -170,8 +178,9 @@ absl::Status ReadTransports(const cluster::Cluster& proto, ClusterConfig& config
 absl::StatusOr<EndpointList> ParseEndpoints(const endpoint::ClusterLoadAssignment& proto) {
   const auto unsupported = UnsupportedFields(proto);
   if (!unsupported.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("endpoints of '", proto.cluster_name(),
-                                                   "': not supported: ", unsupported.front()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("endpoints of '", proto.cluster_name(),
+                     "': not supported: ", absl::StrJoin(unsupported, ", ")));
   }
   return ParseList(proto, false);
 }
@@ -183,7 +192,7 @@ absl::StatusOr<std::shared_ptr<const ClusterConfig>> ParseCluster(const cluster:
   if (proto.name().empty()) return Bad("", "name: must not be empty");
   const auto unsupported = UnsupportedFields(proto);
   if (!unsupported.empty())
-    return Bad(proto.name(), absl::StrCat("not supported: ", unsupported.front()));
+    return Bad(proto.name(), absl::StrCat("not supported: ", absl::StrJoin(unsupported, ", ")));
   switch (proto.type()) {
     case cluster::Cluster::STATIC: config->kind = ClusterConfig::Kind::kStatic; break;
     case cluster::Cluster::STRICT_DNS: config->kind = ClusterConfig::Kind::kStrictDns; break;
@@ -228,6 +237,10 @@ absl::StatusOr<std::shared_ptr<const ClusterConfig>> ParseCluster(const cluster:
   }
   if (absl::Status s = ReadProtocol(proto, *config); !s.ok()) return s;
   if (absl::Status s = ReadTransports(proto, *config, context); !s.ok()) return s;
+  for (const auto& filter : proto.filters()) {
+    if (!DoneNatively(filter.typed_config()))
+      return Bad(proto.name(), absl::StrCat("filters['", filter.name(), "']: not supported"));
+  }
   auto list = ParseList(proto.load_assignment(), config->kind == ClusterConfig::Kind::kStrictDns);
   if (!list.ok()) return Bad(proto.name(), list.status().message());
   config->endpoints = *std::move(list);

@@ -1,7 +1,10 @@
 // Listeners with their filter chains, HTTP connection managers and TCP proxies.
+#include <algorithm>
+
 #include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 #include <xxhash.h>
 
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
@@ -13,7 +16,9 @@
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/request_id/uuid/v3/uuid.pb.h"
 #include "proxy/filters/filters.h"
+#include "proxy/snapshot/native.h"
 #include "proxy/snapshot/parse.h"
 #include "proxy/snapshot/supported.h"
 #include "proxy/stats/names.h"
@@ -27,6 +32,7 @@ namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3
 namespace tcp = envoy::extensions::filters::network::tcp_proxy::v3;
 namespace inspectors = envoy::extensions::filters::listener;
 using envoy::extensions::access_loggers::file::v3::FileAccessLog;
+using envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
 
 absl::Status Bad(absl::string_view where, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(where, ": ", what));
@@ -153,7 +159,10 @@ absl::Status ReadHttpFilters(const hcm::HttpConnectionManager& proto, ParseConte
     envoy::extensions::filters::http::router::v3::Router options;
     router = filter.typed_config().UnpackTo(&options);
     config.suppress_envoy_headers = options.suppress_envoy_headers();
-    if (router) continue;
+    if (router || DoneNatively(filter.typed_config())) continue;
+    const auto alpn = ReadAlpnOverride(filter.typed_config(), config);
+    if (!alpn.ok()) return alpn.status();
+    if (*alpn) continue;
     const std::string& url = filter.typed_config().type_url();
     const std::string name = url.substr(url.rfind('/') + 1);
     const FilterType* type = FindFilter(name);
@@ -171,6 +180,27 @@ absl::Status ReadHttpFilters(const hcm::HttpConnectionManager& proto, ParseConte
     config.filters.push_back({filter.name(), *std::move(made), filter.disabled()});
   }
   return router ? absl::OkStatus() : Bad("http_filters", "the last filter must be the router");
+}
+
+absl::Status ReadClientCert(const hcm::HttpConnectionManager& proto, HttpConfig& config) {
+  using Mode = ClientCertConfig::Mode;
+  switch (proto.forward_client_cert_details()) {
+    case hcm::HttpConnectionManager::SANITIZE: break;
+    case hcm::HttpConnectionManager::FORWARD_ONLY: config.client_cert.mode = Mode::kForward; break;
+    case hcm::HttpConnectionManager::APPEND_FORWARD: config.client_cert.mode = Mode::kAppend; break;
+    case hcm::HttpConnectionManager::SANITIZE_SET: config.client_cert.mode = Mode::kSet; break;
+    case hcm::HttpConnectionManager::ALWAYS_FORWARD_ONLY:
+      config.client_cert.mode = Mode::kAlwaysForward;
+      break;
+    default: return Bad("forward_client_cert_details", "unknown value");
+  }
+  const auto& set = proto.set_current_client_cert_details();
+  config.client_cert.subject = set.subject().value();
+  config.client_cert.cert = set.cert();
+  config.client_cert.chain = set.chain();
+  config.client_cert.dns = set.dns();
+  config.client_cert.uri = set.uri();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConnectionManager& proto,
@@ -202,6 +232,12 @@ absl::StatusOr<std::shared_ptr<const HttpConfig>> ParseHttp(const hcm::HttpConne
     config->filter_buffer_max = of.per_connection_buffer_limit_bytes().value();
   }
   if (absl::Status s = ReadUpgrades(proto, *config); !s.ok()) return s;
+  if (absl::Status s = ReadClientCert(proto, *config); !s.ok()) return s;
+  // Without a provider nothing is traced, whatever the shares are.
+  if (proto.tracing().has_provider()) return Bad("tracing.provider", "not supported");
+  if (proto.has_request_id_extension() &&
+      !proto.request_id_extension().typed_config().Is<UuidRequestIdConfig>())
+    return Bad("request_id_extension", "only UuidRequestIdConfig is supported");
   for (const auto& log : proto.access_log()) {
     if (absl::Status s = ReadAccessLog(log, context, config->access_logs); !s.ok()) return s;
   }
@@ -264,6 +300,30 @@ absl::StatusOr<std::shared_ptr<const TcpConfig>> ParseTcp(const tcp::TcpProxy& p
   return std::shared_ptr<const TcpConfig>(std::move(config));
 }
 
+// Any number of filters that are done natively, then the one that serves the connection.
+absl::Status ReadNetworkFilters(const listener::FilterChain& proto, const listener::Listener& of,
+                                ParseContext& context, FilterChain& chain) {
+  for (int i = 0; i < proto.filters_size(); ++i) {
+    const auto& any = proto.filters(i).typed_config();
+    const bool last = i + 1 == proto.filters_size();
+    if (!last && DoneNatively(any)) continue;
+    const std::string where = absl::StrCat("filters[", i, "]");
+    if (hcm::HttpConnectionManager http; any.UnpackTo(&http)) {
+      auto parsed = ParseHttp(http, of, context);
+      if (!parsed.ok()) return Bad("http_connection_manager", parsed.status().message());
+      chain.http = *std::move(parsed);
+    } else if (tcp::TcpProxy opaque; any.UnpackTo(&opaque)) {
+      auto parsed = ParseTcp(opaque, context);
+      if (!parsed.ok()) return Bad("tcp_proxy", parsed.status().message());
+      chain.tcp = *std::move(parsed);
+    } else {
+      return Bad(where, absl::StrCat("'", proto.filters(i).name(), "' is not supported"));
+    }
+    return last ? absl::OkStatus() : Bad(where, "must be the last filter");
+  }
+  return Bad("filters", "at least one that serves the connection");
+}
+
 absl::Status ReadChain(const listener::FilterChain& proto, const listener::Listener& of,
                        ParseContext& context, FilterChain& chain) {
   chain.name = proto.name();
@@ -289,37 +349,66 @@ absl::Status ReadChain(const listener::FilterChain& proto, const listener::Liste
   const std::string bytes =
       absl::StrCat(of.name(), "\n", of.address().SerializeAsString(), bare.SerializeAsString());
   chain.identity = XXH64(bytes.data(), bytes.size(), 0);
-  if (proto.filters_size() != 1) return Bad("filters", "exactly one network filter is supported");
-  const auto& any = proto.filters(0).typed_config();
-  if (hcm::HttpConnectionManager http; any.UnpackTo(&http)) {
-    auto parsed = ParseHttp(http, of, context);
-    if (!parsed.ok()) return Bad("http_connection_manager", parsed.status().message());
-    chain.http = *std::move(parsed);
-    return absl::OkStatus();
+  return ReadNetworkFilters(proto, of, context, chain);
+}
+
+// The ports for which a listener filter is left out.
+absl::StatusOr<PortPredicate> ReadPredicate(
+    const listener::ListenerFilterChainMatchPredicate& proto) {
+  using Proto = listener::ListenerFilterChainMatchPredicate;
+  const auto read_set = [](const Proto::MatchSet& set, bool all) -> absl::StatusOr<PortPredicate> {
+    std::vector<PortPredicate> rules;
+    for (const Proto& rule : set.rules()) {
+      auto read = ReadPredicate(rule);
+      if (!read.ok()) return read.status();
+      rules.push_back(*std::move(read));
+    }
+    return PortPredicate([rules, all](uint16_t port) {
+      const auto holds = [port](const PortPredicate& rule) { return rule(port); };
+      return all ? std::all_of(rules.begin(), rules.end(), holds)
+                 : std::any_of(rules.begin(), rules.end(), holds);
+    });
+  };
+  switch (proto.rule_case()) {
+    case Proto::kOrMatch: return read_set(proto.or_match(), false);
+    case Proto::kAndMatch: return read_set(proto.and_match(), true);
+    case Proto::kNotMatch: {
+      auto inner = ReadPredicate(proto.not_match());
+      if (!inner.ok()) return inner.status();
+      return PortPredicate([rule = *std::move(inner)](uint16_t port) { return !rule(port); });
+    }
+    case Proto::kAnyMatch: return PortPredicate([](uint16_t) { return true; });
+    case Proto::kDestinationPortRange: {
+      const auto range = proto.destination_port_range();
+      return PortPredicate(
+          [range](uint16_t port) { return port >= range.start() && port < range.end(); });
+    }
+    default: return absl::InvalidArgumentError("filter_disabled: empty rule");
   }
-  if (tcp::TcpProxy opaque; any.UnpackTo(&opaque)) {
-    auto parsed = ParseTcp(opaque, context);
-    if (!parsed.ok()) return Bad("tcp_proxy", parsed.status().message());
-    chain.tcp = *std::move(parsed);
-    return absl::OkStatus();
-  }
-  return Bad("filters[0]", absl::StrCat("'", proto.filters(0).name(), "' is not supported"));
 }
 
 absl::Status ReadListenerFilters(const listener::Listener& proto, ListenerConfig& config) {
   for (const auto& filter : proto.listener_filters()) {
     const auto& any = filter.typed_config();
+    PortPredicate disabled;
+    if (filter.has_filter_disabled()) {
+      auto read = ReadPredicate(filter.filter_disabled());
+      if (!read.ok()) return read.status();
+      disabled = *std::move(read);
+    }
     if (any.Is<inspectors::tls_inspector::v3::TlsInspector>()) {
       config.inspects_tls = true;
+      config.tls_not_inspected = std::move(disabled);
     } else if (any.Is<inspectors::http_inspector::v3::HttpInspector>()) {
       config.inspects_http = true;
+      config.http_not_inspected = std::move(disabled);
     } else if (inspectors::proxy_protocol::v3::ProxyProtocol proxied; any.UnpackTo(&proxied)) {
       ProxyProtocolRules& rules = config.proxy_protocol.emplace();
       rules.required = !proxied.allow_requests_without_proxy_protocol();
       for (const int version : proxied.disallowed_versions()) {
         rules.version_ok[version == core::ProxyProtocolConfig::V1 ? 1 : 2] = false;
       }
-    } else if (any.Is<inspectors::original_dst::v3::OriginalDst>()) {
+    } else if (any.Is<inspectors::original_dst::v3::OriginalDst>() && disabled == nullptr) {
       config.asks_original_dst = true;
     } else {
       return Bad("listener_filters", absl::StrCat("'", filter.name(), "' is not supported"));
@@ -334,7 +423,8 @@ absl::StatusOr<std::shared_ptr<const ListenerConfig>> ParseListener(const listen
                                                                     ParseContext& context) {
   const std::string where = absl::StrCat("listener '", proto.name(), "'");
   const auto unsupported = UnsupportedFields(proto);
-  if (!unsupported.empty()) return Bad(where, absl::StrCat("not supported: ", unsupported.front()));
+  if (!unsupported.empty())
+    return Bad(where, absl::StrCat("not supported: ", absl::StrJoin(unsupported, ", ")));
   auto config = std::make_shared<ListenerConfig>();
   auto address = ParseAddress(proto.address());
   if (!address.ok()) return Bad(where, address.status().message());
@@ -363,6 +453,14 @@ absl::StatusOr<std::shared_ptr<const ListenerConfig>> ParseListener(const listen
         !s.ok()) {
       return Bad(absl::StrCat(where, ": default_filter_chain"), s.message());
     }
+  }
+  // Chains that can only be told apart by a ClientHello ask for the inspector, as in Envoy.
+  for (const FilterChain& chain : config->chains) {
+    const ChainMatch& match = chain.match;
+    config->inspects_tls |=
+        match.transport_protocol == "tls" ||
+        (match.transport_protocol.empty() && !match.server_names.empty()) ||
+        (match.transport_protocol.empty() && !match.alpn.empty() && !config->inspects_http);
   }
   if (config->chains.empty() && !config->default_chain)
     return Bad(where, "filter_chains: at least one");

@@ -2,6 +2,7 @@
 #include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 #include <absl/strings/str_split.h>
 
 #include <set>
@@ -265,7 +266,8 @@ absl::StatusOr<std::shared_ptr<const RouteTable>> ParseRoutes(
     const route::RouteConfiguration& proto, ParseContext& context) {
   const std::string where = absl::StrCat("route configuration '", proto.name(), "'");
   const auto unsupported = UnsupportedFields(proto);
-  if (!unsupported.empty()) return Bad(where, absl::StrCat("not supported: ", unsupported.front()));
+  if (!unsupported.empty())
+    return Bad(where, absl::StrCat("not supported: ", absl::StrJoin(unsupported, ", ")));
   std::vector<VirtualHost> hosts;
   std::set<std::string> domains;
   for (int i = 0; i < proto.virtual_hosts_size(); ++i) {

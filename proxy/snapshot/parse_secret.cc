@@ -6,6 +6,7 @@
 
 #include <absl/strings/escaping.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 #include <absl/strings/str_replace.h>
 
 #include "proxy/tls/serving.h"
@@ -193,7 +194,8 @@ absl::Status ParseSecret(const tls::Secret& proto, ParseContext& context) {
   };
   const auto unsupported = UnsupportedFields(proto);
   if (!unsupported.empty())
-    return wrong(absl::InvalidArgumentError(absl::StrCat("not supported: ", unsupported.front())));
+    return wrong(absl::InvalidArgumentError(
+        absl::StrCat("not supported: ", absl::StrJoin(unsupported, ", "))));
   if (proto.has_tls_certificate()) {
     auto certificate = ReadCertificate(proto.tls_certificate());
     if (!certificate.ok()) return wrong(certificate.status());

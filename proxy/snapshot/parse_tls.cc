@@ -68,8 +68,10 @@ absl::Status ReadParameters(const tls::CommonTlsContext& common, TlsContextConfi
     config.alpn.push_back(protocol);
   }
   const auto version = [](tls::TlsParameters::TlsProtocol protocol) -> uint16_t {
-    if (protocol == tls::TlsParameters::TLSv1_3) return 0x0304;
-    return protocol == tls::TlsParameters::TLS_AUTO ? 0 : 0x0303;  // Nothing below TLS 1.2.
+    // TLS 1.0 and 1.1 (RFC 8996 deprecates them) only where they are asked for by name.
+    return protocol == tls::TlsParameters::TLS_AUTO
+               ? uint16_t{0}
+               : static_cast<uint16_t>(0x0300 + static_cast<int>(protocol));
   };
   const tls::TlsParameters& parameters = common.tls_params();
   config.version_min = version(parameters.tls_minimum_protocol_version());

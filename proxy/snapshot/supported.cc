@@ -14,6 +14,7 @@
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "proxy/snapshot/extensions.h"
+#include "proxy/snapshot/native.h"
 
 namespace proxy {
 namespace {
@@ -31,9 +32,12 @@ struct Row {
 constexpr Row kRows[] = {
     {"envoy.config.bootstrap.v3.Bootstrap",
      " node static_resources dynamic_resources admin stats_flush_interval bootstrap_extensions "
-     "node_context_params cluster_manager default_regex_engine "},
+     "node_context_params cluster_manager default_regex_engine stats_config overload_manager "
+     "layered_runtime "},
     {"envoy.config.bootstrap.v3.Bootstrap.StaticResources", " listeners clusters secrets "},
     {"envoy.config.bootstrap.v3.Bootstrap.DynamicResources", " lds_config cds_config ads_config "},
+    {"envoy.config.bootstrap.v3.RuntimeLayer", " name static_layer admin_layer "},
+    {"envoy.config.overload.v3.OverloadManager", " refresh_interval resource_monitors "},
     {"envoy.config.bootstrap.v3.Admin",
      " access_log_path access_log address profile_path ignore_global_conn_limit "},
     {"envoy.config.core.v3.ConfigSource",
@@ -66,7 +70,7 @@ constexpr Row kRows[] = {
     {"envoy.config.listener.v3.FilterChainMatch",
      " destination_port server_names transport_protocol application_protocols "},
     {"envoy.config.listener.v3.Filter", " name typed_config "},
-    {"envoy.config.listener.v3.ListenerFilter", " name typed_config "},
+    {"envoy.config.listener.v3.ListenerFilter", " name typed_config filter_disabled "},
     {"envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
      " allow_requests_without_proxy_protocol disallowed_versions "},
     {"envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
@@ -80,7 +84,8 @@ constexpr Row kRows[] = {
      "request_headers_timeout access_log use_remote_address generate_request_id "
      "preserve_external_request_id always_set_request_id_in_response upgrade_configs "
      "normalize_path path_with_escaped_slashes_action proxy_100_continue request_timeout "
-     "merge_slashes max_request_headers_kb server_header_transformation xff_num_trusted_hops "},
+     "merge_slashes max_request_headers_kb server_header_transformation xff_num_trusted_hops "
+     "forward_client_cert_details set_current_client_cert_details tracing request_id_extension "},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
      " name typed_config is_optional disabled "},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
@@ -163,7 +168,8 @@ constexpr Row kRows[] = {
      "circuit_breakers outlier_detection typed_extension_protocol_options transport_socket "
      "transport_socket_matches dns_refresh_rate dns_lookup_family metadata least_request_lb_config "
      "common_lb_config respect_dns_ttl per_connection_buffer_limit_bytes "
-     "http2_protocol_options upstream_connection_options "},
+     "http2_protocol_options upstream_connection_options filters "},
+    {"envoy.config.cluster.v3.Filter", " name typed_config "},
     {"envoy.config.cluster.v3.Cluster.CommonLbConfig", " healthy_panic_threshold "},
     {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", " choice_count "},
     {"envoy.config.cluster.v3.Cluster.TransportSocketMatch", " name match transport_socket "},
@@ -188,7 +194,9 @@ constexpr Row kRows[] = {
      " endpoint health_status metadata load_balancing_weight "},
     {"envoy.config.endpoint.v3.Endpoint", " address hostname "},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-     " common_http_protocol_options explicit_http_config use_downstream_protocol_config "},
+     " common_http_protocol_options explicit_http_config use_downstream_protocol_config "
+     "auto_config "
+     "upstream_http_protocol_options "},
     {"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
      " common_tls_context require_client_certificate require_sni session_ticket_keys "
      "session_ticket_keys_sds_secret_config disable_stateless_session_resumption "
@@ -277,7 +285,8 @@ class Walk {
 
  private:
   void CheckAny(const google::protobuf::Any& any, const std::string& path) {
-    const std::string name = any.type_url().substr(any.type_url().rfind('/') + 1);
+    if (DoneNatively(any)) return;
+    const std::string name = TypeOf(any);
     const Message* type = FindExtension(name);
     if (type == nullptr) {
       found.push_back(absl::StrCat(path, ": extension ", name));

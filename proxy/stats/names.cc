@@ -40,6 +40,7 @@ constexpr StatName kClusterNames[] = {
     {"membership_total", true},
     {"membership_healthy", true},
     {"update_success"},
+    {"update_rejected"},
     {"ssl.connection_error"},
     {"ssl.handshake"},
     {"ssl.session_reused"},
@@ -183,10 +184,38 @@ constexpr StatName kTcpNames[] = {
 };
 static_assert(std::size(kTcpNames) == kTcpStatCount);
 
+constexpr StatName kClusterManagerNames[] = {
+    {"cds.update_success"},     {"cds.update_rejected"}, {"cluster_added"},
+    {"cluster_modified"},       {"cluster_removed"},     {"active_clusters", true},
+    {"warming_clusters", true},
+};
+static_assert(std::size(kClusterManagerNames) == kClusterManagerStatCount);
+
+constexpr StatName kListenerManagerNames[] = {
+    {"lds.update_success"},
+    {"lds.update_rejected"},
+    {"listener_added"},
+    {"listener_modified"},
+    {"listener_removed"},
+    {"total_listeners_active", true},
+    {"total_listeners_warming", true},
+};
+static_assert(std::size(kListenerManagerNames) == kListenerManagerStatCount);
+
+constexpr StatName kControlPlaneNames[] = {{"connected_state", true}};
+static_assert(std::size(kControlPlaneNames) == kControlPlaneStatCount);
+
+constexpr StatName kSourceNames[] = {{"update_success"}, {"update_rejected"}};
+static_assert(std::size(kSourceNames) == kSourceStatCount);
+
 constexpr StatName kServerNames[] = {
-    {"access_log_dropped"},  {"xds_update_success"},
-    {"xds_update_rejected"}, {"control_plane.connected_state", true},
-    {"certificates_issued"}, {"certificate_failures"},
+    {"access_log_dropped"},
+    {"xds_update_success"},
+    {"xds_update_rejected"},
+    {"xds_init_fetch_timeout"},
+    {"downstream_global_cx_overflow"},
+    {"certificates_issued"},
+    {"certificate_failures"},
 };
 static_assert(std::size(kServerNames) == kServerStatCount);
 
@@ -197,6 +226,11 @@ const ScopeKind kHttp2Scope = {"http2", "", kHttp2Names};
 const ScopeKind kHttpScope = {"http", "envoy_http_conn_manager_prefix", kHttpNames};
 const ScopeKind kListenerScope = {"listener", "envoy_listener_address", kListenerNames};
 const ScopeKind kTcpScope = {"tcp", "envoy_tcp_prefix", kTcpNames};
+const ScopeKind kClusterManagerScope = {"cluster_manager", "", kClusterManagerNames};
+const ScopeKind kListenerManagerScope = {"listener_manager", "", kListenerManagerNames};
+const ScopeKind kControlPlaneScope = {"control_plane", "", kControlPlaneNames};
+const ScopeKind kRdsScope = {"http", "envoy_rds_route_config", kSourceNames};
+const ScopeKind kSdsScope = {"sds", "envoy_sds_secret", kSourceNames};
 const ScopeKind kServerScope = {"server", "", kServerNames};
 
 }  // namespace proxy

@@ -103,6 +103,7 @@ enum ClusterStat : size_t {
   kMembershipTotal,
   kMembershipHealthy,
   kUpdateSuccess,
+  kUpdateRejected,
   kClusterTls,
   kClusterTlsLast = kClusterTls + kTlsStatCount - 1,
   kUpstreamCxMaxDuration,
@@ -184,11 +185,45 @@ enum TcpStat : size_t {
 };
 extern const ScopeKind kTcpScope;
 
+// The main thread's, named as Envoy names them.
+enum ClusterManagerStat : size_t {
+  kCdsUpdateSuccess,
+  kCdsUpdateRejected,
+  kClusterAdded,
+  kClusterModified,
+  kClusterRemoved,
+  kActiveClusters,
+  kWarmingClusters,
+  kClusterManagerStatCount,
+};
+extern const ScopeKind kClusterManagerScope;
+
+enum ListenerManagerStat : size_t {
+  kLdsUpdateSuccess,
+  kLdsUpdateRejected,
+  kListenerAdded,
+  kListenerModified,
+  kListenerRemoved,
+  kListenersActive,
+  kListenersWarming,
+  kListenerManagerStatCount,
+};
+extern const ScopeKind kListenerManagerScope;
+
+enum ControlPlaneStat : size_t { kControlPlaneConnected, kControlPlaneStatCount };
+extern const ScopeKind kControlPlaneScope;
+
+// Of one route table of one connection manager ("http.PREFIX.rds.NAME."), or one secret.
+enum SourceStat : size_t { kSourceUpdateSuccess, kSourceUpdateRejected, kSourceStatCount };
+extern const ScopeKind kRdsScope;
+extern const ScopeKind kSdsScope;
+
 enum ServerStat : size_t {
   kServerAccessLogDropped,
   kServerXdsUpdateSuccess,
   kServerXdsUpdateRejected,
-  kServerXdsConnected,
+  kServerXdsFetchTimeout,
+  kServerGlobalCxOverflow,
   kServerCertificatesIssued,
   kServerCertificateFailures,
   kServerStatCount,

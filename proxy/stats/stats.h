@@ -23,6 +23,8 @@ class Cell {
     value_.store(value_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
   void Sub(uint64_t by = 1) { Add(-by); }
+  // Gauges with one writer alone.
+  void Set(uint64_t value) { value_.store(value, std::memory_order_relaxed); }
   uint64_t Read() const { return value_.load(std::memory_order_relaxed); }
 
  private:

@@ -51,6 +51,15 @@ struct TlsValidation {
   int depth_max = 100;            // Certificates above the leaf, the anchor too.
 };
 
+// What one connection asks for in place of what its context says.
+struct TlsClientOptions {
+  std::string sni = {};                // Empty: the context's.
+  bool match_sni = false;              // As in TlsContextConfig.
+  std::vector<std::string> alpn = {};  // Empty: the context's.
+  bool empty() const { return sni.empty() && alpn.empty() && !match_sni; }
+  bool operator==(const TlsClientOptions&) const = default;
+};
+
 struct TlsContextConfig {
   bool server = false;
   std::vector<TlsCertificateSource> certificates = {};
@@ -60,7 +69,7 @@ struct TlsContextConfig {
   std::string ca_sds_name = {};
   pinnace::ConfigFrom ca_sds_from = {};
   std::vector<std::string> alpn = {};         // In order of preference.
-  uint16_t version_min = 0, version_max = 0;  // 0: TLS 1.2 and TLS 1.3. Else 0x0303 or 0x0304.
+  uint16_t version_min = 0, version_max = 0;  // 0: TLS 1.2 and TLS 1.3. Else 0x0301..0x0304.
   std::string cipher_suites = {};             // TLS 1.2; empty: the library's.
   std::string curves = {}, signature_algorithms = {};  // Separated by ':'; empty: the library's.
 

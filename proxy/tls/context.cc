@@ -102,8 +102,8 @@ int VerifyPeer(X509_STORE_CTX* store, void* argument) {
     handshake.verdict.counted_as = kTlsFailVerifyError;
     return 0;
   }
-  handshake.verdict = CheckPeer(validation, X509_STORE_CTX_get0_cert(store),
-                                context.config().match_sni ? handshake.server_name : "");
+  handshake.verdict =
+      CheckPeer(validation, X509_STORE_CTX_get0_cert(store), handshake.must_be_named);
   X509_STORE_CTX_set_error(
       store, handshake.verdict.why.empty() ? X509_V_OK : X509_V_ERR_APPLICATION_VERIFICATION);
   return handshake.verdict.why.empty() ? 1 : 0;
@@ -282,15 +282,15 @@ std::unique_ptr<Transport> TlsContext::NewServer(TlsCounters counters) const {
   return NewTlsTransport(std::move(ssl), shared_from_this(), {}, std::move(counters));
 }
 
-std::unique_ptr<Transport> TlsContext::NewClient(absl::string_view sni,
-                                                 const std::vector<std::string>& alpn,
+std::unique_ptr<Transport> TlsContext::NewClient(const TlsClientOptions& options,
                                                  TlsCounters counters) const {
   bssl::UniquePtr<SSL> ssl(SSL_new(ctx_.get()));
   SSL_set_connect_state(ssl.get());
-  std::string name = sni.empty() ? config_.sni : std::string(sni);
+  std::string name = options.sni.empty() ? config_.sni : options.sni;
   if (!name.empty()) SSL_set_tlsext_host_name(ssl.get(), name.c_str());
-  std::string wire = alpn.empty() ? alpn_wire_ : "";
-  for (const std::string& one : alpn) absl::StrAppend(&wire, std::string(1, char(one.size())), one);
+  std::string wire = options.alpn.empty() ? alpn_wire_ : "";
+  for (const std::string& one : options.alpn)
+    absl::StrAppend(&wire, std::string(1, char(one.size())), one);
   if (!wire.empty()) {
     SSL_set_alpn_protos(ssl.get(), reinterpret_cast<const uint8_t*>(wire.data()), wire.size());
   }
@@ -307,8 +307,10 @@ std::unique_ptr<Transport> TlsContext::NewClient(absl::string_view sni,
         sessions_.erase(std::next(known).base());
     }
   }
+  const bool match = config_.match_sni || options.match_sni;
   return NewTlsTransport(std::move(ssl), shared_from_this(),
-                         {.server_name = std::move(name), .verdict = {}}, std::move(counters));
+                         {.must_be_named = match ? std::move(name) : std::string(), .verdict = {}},
+                         std::move(counters));
 }
 
 TlsSlot::TlsSlot(TlsContextConfig config, SecretStore& secrets)

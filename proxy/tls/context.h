@@ -31,9 +31,7 @@ class TlsContext : public std::enable_shared_from_this<TlsContext> {
   explicit TlsContext(TlsContextConfig config);
 
   std::unique_ptr<Transport> NewServer(TlsCounters counters) const;
-  // Empty `sni` and `alpn`: as configured.
-  std::unique_ptr<Transport> NewClient(absl::string_view sni, const std::vector<std::string>& alpn,
-                                       TlsCounters counters) const;
+  std::unique_ptr<Transport> NewClient(const TlsClientOptions& options, TlsCounters counters) const;
 
   const TlsContextConfig& config() const { return config_; }
   // With what the secrets have added.

@@ -57,8 +57,8 @@ class TlsTransport final : public Transport {
     bssl::UniquePtr<X509> peer(SSL_get_peer_certificate(ssl_.get()));
     // A resumed session's certificate has not been looked at: what is asked of it may have changed.
     if (SSL_session_reused(ssl_.get()) && peer != nullptr && context_->config().validates) {
-      PeerVerdict verdict = CheckPeer(context_->validation(), peer.get(),
-                                      context_->config().match_sni ? handshake_->server_name : "");
+      PeerVerdict verdict =
+          CheckPeer(context_->validation(), peer.get(), handshake_->must_be_named);
       if (!verdict.why.empty()) {
         counters_.Add(verdict.counted_as);
         failure_ = std::move(verdict.why);
@@ -167,6 +167,12 @@ class TlsTransport final : public Transport {
     return name == nullptr ? absl::string_view() : absl::string_view(name);
   }
   std::string failure() const override { return failure_; }
+  std::unique_ptr<PeerCertificate> DescribePeer() const override {
+    bssl::UniquePtr<X509> peer(SSL_get_peer_certificate(ssl_.get()));
+    if (peer == nullptr) return nullptr;
+    return DescribeCertificate(peer.get(), SSL_get_peer_full_cert_chain(ssl_.get()),
+                               SSL_get_certificate(ssl_.get()));
+  }
 
  private:
   static const BIO_METHOD* Method() {
@@ -261,6 +267,7 @@ class TlsTransport final : public Transport {
     if (SSL_session_reused(ssl_.get())) counters_.Add(kTlsSessionReused);
     if (!peer_has_certificate) counters_.Add(kTlsNoCertificate);
     counters_.Add(SSL_version(ssl_.get()) == TLS1_3_VERSION ? kTlsVersion13 : kTlsVersion12);
+    if (context_->config().allow_renegotiation) return;  // There may be another handshake.
     SSL_set_ex_data(ssl_.get(), TlsHandshakeIndex(), nullptr);
     handshake_.reset();
   }

@@ -26,8 +26,8 @@ struct TlsCounters {
 // What the library's callbacks find of the transport that they run for: SSL_get_ex_data at
 // TlsHandshakeIndex().
 struct TlsHandshake {
-  std::string server_name;  // Clients: the name asked for.
-  PeerVerdict verdict;      // Set by the verify callback.
+  std::string must_be_named;  // One of the peer's DNS names; empty: any will do.
+  PeerVerdict verdict;        // Set by the verify callback.
 };
 int TlsHandshakeIndex();
 

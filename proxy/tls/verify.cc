@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include <absl/strings/escaping.h>
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
@@ -28,6 +29,19 @@ std::string IpText(const ASN1_OCTET_STRING* bytes) {
   if (length != 4 && length != 16) return "";
   inet_ntop(length == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(bytes), text, sizeof(text));
   return text;
+}
+
+std::string TextOf(BIO* bio) {
+  const uint8_t* data = nullptr;
+  size_t length = 0;
+  BIO_mem_contents(bio, &data, &length);
+  return {reinterpret_cast<const char*>(data), length};
+}
+
+std::string PemOf(X509* certificate) {
+  bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_X509(bio.get(), certificate);
+  return TextOf(bio.get());
 }
 
 // Two texts of one address are one address.
@@ -190,6 +204,29 @@ std::string DigestOf(absl::string_view bytes) {
   SHA256(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size(),
          reinterpret_cast<uint8_t*>(digest.data()));
   return digest;
+}
+
+std::unique_ptr<PeerCertificate> DescribeCertificate(X509* peer, const STACK_OF(X509) * chain,
+                                                     X509* local) {
+  auto found = std::make_unique<PeerCertificate>();
+  uint8_t digest[SHA256_DIGEST_LENGTH];
+  unsigned length = 0;
+  X509_digest(peer, EVP_sha256(), digest, &length);
+  found->sha256_hex = absl::BytesToHexString({reinterpret_cast<const char*>(digest), length});
+  bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
+  X509_NAME_print_ex(bio.get(), X509_get_subject_name(peer), 0, XN_FLAG_RFC2253);
+  found->subject = TextOf(bio.get());
+  found->pem = PemOf(peer);
+  for (size_t i = 0; chain != nullptr && i < sk_X509_num(chain); ++i)
+    found->chain_pem += PemOf(sk_X509_value(chain, i));
+  for (PeerName& name : NamesOfCertificate(peer)) {
+    if (name.san == SanMatcher::San::kUri) found->uris.push_back(std::move(name.value));
+    if (name.san == SanMatcher::San::kDns) found->dns.push_back(std::move(name.value));
+  }
+  if (local == nullptr) return found;
+  for (PeerName& name : NamesOfCertificate(local))
+    if (name.san == SanMatcher::San::kUri) found->local_uris.push_back(std::move(name.value));
+  return found;
 }
 
 }  // namespace proxy

@@ -1,6 +1,7 @@
 // What is asked of a peer's certificate.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include <absl/status/status.h>
 #include <absl/strings/string_view.h>
 
+#include "proxy/net/transport.h"
 #include "proxy/stats/names.h"
 #include "proxy/tls/config.h"
 
@@ -35,6 +37,9 @@ PeerVerdict CheckPeer(const TlsValidation& validation, X509* peer, absl::string_
 // Anchors, revocation lists and limits into `store`. InvalidArgument if a PEM text is wrong.
 absl::Status LoadTrustStore(const TlsValidation& validation, X509_STORE* store);
 
+// `chain` and `local` may be null.
+std::unique_ptr<PeerCertificate> DescribeCertificate(X509* peer, const STACK_OF(X509) * chain,
+                                                     X509* local);
 // InvalidArgument as LoadTrustStore().
 absl::Status CheckValidation(const TlsValidation& validation);
 // Names them to clients that have several certificates (RFC 8446 §4.2.4).

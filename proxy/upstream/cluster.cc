@@ -21,7 +21,9 @@ bool Unused(const Host& host) {
          std::all_of(host.pools_of_clients.begin(), host.pools_of_clients.end(),
                      [](const auto& one) { return one.second->empty(); }) &&
          std::all_of(std::begin(host.pool), std::end(host.pool),
-                     [](const auto& pool) { return pool == nullptr || pool->empty(); });
+                     [](const auto& pool) { return pool == nullptr || pool->empty(); }) &&
+         std::all_of(host.special.begin(), host.special.end(),
+                     [](const auto& pool) { return pool->empty(); });
 }
 
 }  // namespace
@@ -74,6 +76,7 @@ void Cluster::Retire(std::unique_ptr<Host> host) {
     if (pool != nullptr) pool->Drain();
   }
   for (auto& [key, pool] : host->pools_of_clients) pool->Drain();
+  for (auto& pool : host->special) pool->Drain();
   retired_.push_back(std::move(host));
   if (!sweep_.armed()) sweep_.Arm(kSweepEvery);
 }
@@ -115,11 +118,22 @@ Host* Cluster::Pick(const Address& wanted, const Host* avoid) {
 }
 
 Pool& Cluster::PoolOf(Host& host, bool http2, const StreamEnds& ends) {
-  if (config().proxy_protocol != 0) {
-    if (!sweep_.armed()) sweep_.Arm(kSweepEvery);
-    auto& own = host.pools_of_clients[{http2, ends}];
-    if (own == nullptr) own = std::make_unique<Pool>(context_, host, http2, ends);
-    return *own;
+  if (!sweep_.armed()) sweep_.Arm(kSweepEvery);
+  auto& own = host.pools_of_clients[{http2, ends}];
+  if (own == nullptr) {
+    own = std::make_unique<Pool>(context_, host, http2, TlsClientOptions(), ends);
+  }
+  return *own;
+}
+
+Pool& Cluster::PoolOf(Host& host, bool http2, const TlsClientOptions& options) {
+  if (!options.empty()) {
+    for (const auto& pool : host.special)
+      if (pool->Serves(http2, options)) return *pool;
+    // As many stay as have connections or waiters, which the breaker bounds.
+    std::erase_if(host.special, [](const auto& pool) { return pool->empty(); });
+    host.special.push_back(std::make_unique<Pool>(context_, host, http2, options));
+    return *host.special.back();
   }
   auto& pool = host.pool[http2 ? 1 : 0];
   if (pool == nullptr) pool = std::make_unique<Pool>(context_, host, http2);

@@ -41,8 +41,11 @@ class Cluster {
   // The host of the next request; null if none is healthy. `wanted`: where the request was going
   // (ORIGINAL_DST uses it). `avoid`: a host that has just failed, passed over if there is another.
   Host* Pick(const Address& wanted, const Host* avoid);
-  // `ends` matter only where the cluster sends PROXY headers.
-  Pool& PoolOf(Host& host, bool http2, const StreamEnds& ends = {});
+  // The pool whose connections are made with these options.
+  Pool& PoolOf(Host& host, bool http2, const TlsClientOptions& options);
+  Pool& PoolOf(Host& host, bool http2) { return PoolOf(host, http2, TlsClientOptions()); }
+  // Where the cluster sends PROXY headers: the pool whose connections speak for this client.
+  Pool& PoolOf(Host& host, bool http2, const StreamEnds& ends);
   // What came of a request: feeds outlier detection.
   void Record(Host& host, Outcome outcome);
   // Takes over a new version of the same name; hosts that stay keep their connections.

@@ -1,6 +1,7 @@
 // Clusters as configured: values, immutable once shared.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -82,6 +83,12 @@ struct TransportChoice {
   std::shared_ptr<const TlsSlot> tls;  // Null: plain bytes.
 };
 
+// What is offered in TLS by the protocol that the stream will have, indexed by HttpVersion; empty:
+// as the cluster says.
+struct UpstreamAlpn {
+  std::array<TlsClientOptions, 3> by_protocol = {};
+};
+
 struct ClusterConfig {
   enum class Kind : uint8_t { kStatic, kEds, kStrictDns, kOriginalDst };
   enum class Balancer : uint8_t { kRoundRobin, kLeastRequest, kRandom };
@@ -96,12 +103,16 @@ struct ClusterConfig {
   bool http2 = false;
   Http2Limits codec;
   bool match_downstream_protocol = false;  // use_downstream_protocol_config
+  bool auto_protocol = false;              // auto_config: what ALPN yields; HTTP/1.1 if nothing.
   absl::Duration idle_timeout = absl::Hours(1);
   uint32_t requests_per_connection_max = 0;                       // 0: no bound.
   absl::Duration connection_duration_max = absl::ZeroDuration();  // Zero: none.
   std::vector<TransportChoice> transports;  // The first that fits an endpoint; then `tls`.
   std::shared_ptr<const TlsSlot> tls;       // Null: plain bytes.
   int proxy_protocol = 0;                   // The PROXY header's version; 0: none is sent.
+  bool auto_sni = false;                    // The server name is the request's host,
+  std::string auto_sni_header = {};         // or this field's value, if named and there.
+  bool auto_san_validation = false;         // The peer's certificate must be for that name.
   std::string eds_name;                     // kEds
   pinnace::ConfigFrom eds_from;
   absl::Duration dns_refresh = absl::Seconds(5);

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "proxy/upstream/config.h"
 
@@ -34,6 +35,8 @@ struct Host {
   std::unique_ptr<Pool> pool[2];  // HTTP/1.1 and HTTP/2; made on first use.
   // With a PROXY header a connection speaks for one client: by protocol and its two addresses.
   std::map<std::pair<bool, StreamEnds>, std::unique_ptr<Pool>> pools_of_clients;
+  // Those with TLS options of their own (a server name taken from requests); empty ones are let go.
+  std::vector<std::unique_ptr<Pool>> special;
 };
 
 }  // namespace proxy

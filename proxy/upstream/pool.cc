@@ -19,8 +19,12 @@ constexpr absl::Duration kIdleWorthLearning = absl::Seconds(1);
 Host::Host(EndpointConfig endpoint) : config(std::move(endpoint)) {}
 Host::~Host() = default;
 
-Pool::Pool(PoolContext& context, Host& host, bool http2, StreamEnds ends)
-    : context_(context), host_(host), http2_(http2), ends_(std::move(ends)) {}
+Pool::Pool(PoolContext& context, Host& host, bool http2, TlsClientOptions options, StreamEnds ends)
+    : context_(context),
+      host_(host),
+      http2_(http2),
+      options_(std::move(options)),
+      ends_(std::move(ends)) {}
 
 Pool::~Pool() { FailWaiters(PoolFailure::kConnectFailed, "pool closed"); }
 
@@ -84,7 +88,7 @@ bool Pool::Connect() {
   }
   absl::string_view why;
   std::unique_ptr<Transport> transport =
-      NewUpstreamTransport(*context_.config, host_.config, context_.stats, why, ends_);
+      NewUpstreamTransport(*context_.config, host_.config, options_, context_.stats, why, ends_);
   auto io = transport == nullptr
                 ? absl::StatusOr<std::unique_ptr<IoHandle>>(absl::UnavailableError(why))
                 : context_.network.Connect(context_.loop, host_.config.address);
@@ -107,6 +111,8 @@ void Pool::OnConnected(PooledConnection& connection) {
   --connecting_;
   if (draining_) return connection.Leave();
   OnStreamDone(connection);
+  // One connection was to serve all who wait; now each needs its own.
+  if (http2_ && connection.one_by_one() && waiters_.size() > connecting_) Connect();
 }
 
 void Pool::OnStreamDone(PooledConnection& connection) {

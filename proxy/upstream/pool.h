@@ -46,7 +46,8 @@ class PooledConnection;
 // where one is sent. Null, with `why`, while its secrets are unknown. `stats`: ClusterStat cells,
 // which outlive it.
 std::unique_ptr<Transport> NewUpstreamTransport(const ClusterConfig& config,
-                                                const EndpointConfig& endpoint, Cell* stats,
+                                                const EndpointConfig& endpoint,
+                                                const TlsClientOptions& options, Cell* stats,
                                                 absl::string_view& why,
                                                 const StreamEnds& ends = {});
 
@@ -54,7 +55,10 @@ std::unique_ptr<Transport> NewUpstreamTransport(const ClusterConfig& config,
 // Loop thread only.
 class Pool {
  public:
-  Pool(PoolContext& context, Host& host, bool http2, StreamEnds ends = {});
+  // `options`: what its connections ask of TLS beyond the cluster's own settings.
+  // `ends`: for whom they speak, where the cluster sends PROXY headers.
+  Pool(PoolContext& context, Host& host, bool http2, TlsClientOptions options = {},
+       StreamEnds ends = {});
   ~Pool();
 
   // Answers through `waiter`, possibly before it returns.
@@ -65,6 +69,9 @@ class Pool {
   void Drain();
   bool empty() const { return connections_.empty() && waiters_.empty(); }
   size_t connections() const { return connections_.size(); }
+  bool Serves(bool http2, const TlsClientOptions& options) const {
+    return http2 == http2_ && options == options_;
+  }
 
  private:
   friend class PooledConnection;
@@ -83,6 +90,7 @@ class Pool {
   PoolContext& context_;
   Host& host_;
   const bool http2_;
+  const TlsClientOptions options_;
   const StreamEnds ends_;
   bool draining_ = false;
   std::vector<std::unique_ptr<PooledConnection>> connections_;

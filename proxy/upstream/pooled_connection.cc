@@ -7,6 +7,18 @@
 #include "proxy/upstream/host.h"
 
 namespace proxy {
+namespace {
+
+// Names of the mesh's own (Istio's among them) that carry a version of HTTP tell it; others do not.
+bool IsHttp2(absl::string_view alpn, bool otherwise) {
+  if (alpn == "h2" || alpn == "istio-h2" || alpn == "pinnace-h2") return true;
+  if (alpn == "http/1.1" || alpn == "http/1.0" || alpn == "istio-http/1.1" ||
+      alpn == "istio-http/1.0" || alpn == "pinnace-http/1.1")
+    return false;
+  return otherwise;
+}
+
+}  // namespace
 
 PooledConnection::PooledConnection(Pool& pool, std::unique_ptr<IoHandle> io,
                                    std::unique_ptr<Transport> transport)
@@ -23,7 +35,7 @@ void PooledConnection::OnConnected() {
   PoolContext& context = pool_.context_;
   // The transport may have agreed on a protocol; the configuration decides where it has not.
   const absl::string_view alpn = connection_->transport().alpn();
-  const bool http2 = alpn.empty() ? pool_.http2_ : (alpn == "h2" || alpn == "pinnace-h2");
+  const bool http2 = IsHttp2(alpn, pool_.http2_ && !context.config->auto_protocol);
   context.stats[http2 ? kUpstreamCxHttp2Total : kUpstreamCxHttp1Total].Add();
   Http2Limits limits = context.config->codec;
   limits.streams_before_settings_max =

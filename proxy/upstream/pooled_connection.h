@@ -21,6 +21,8 @@ class PooledConnection final : public ConnectionEvents, public ClientCodecEvents
     return ready() && codec_->version() == HttpVersion::kHttp2 && codec_->peer_streams_max() == 0;
   }
   bool CanOpen() const { return ready() && codec_->CanOpen(); }
+  // Streams run one after the other, whatever was hoped for.
+  bool one_by_one() const { return codec_->version() != HttpVersion::kHttp2; }
   bool idle() const { return codec_ == nullptr || codec_->active_streams() == 0; }
   void Lend(StreamWaiter& waiter);
   // Closes as soon as no stream is active.

@@ -8,7 +8,8 @@
 namespace proxy {
 
 std::unique_ptr<Transport> NewUpstreamTransport(const ClusterConfig& config,
-                                                const EndpointConfig& endpoint, Cell* stats,
+                                                const EndpointConfig& endpoint,
+                                                const TlsClientOptions& options, Cell* stats,
                                                 absl::string_view& why, const StreamEnds& ends) {
   const TlsSlot* slot = config.tls.get();
   for (const TransportChoice& choice : config.transports) {
@@ -27,8 +28,13 @@ std::unique_ptr<Transport> NewUpstreamTransport(const ClusterConfig& config,
       why = "TLS secrets are not known yet";
       return nullptr;
     }
-    transport = context->NewClient(context->config().sni_of_endpoint ? endpoint.name : "", {},
-                                   {.cells = stats + kClusterTls});
+    const TlsContextConfig& own = context->config();
+    TlsClientOptions all = options;
+    if (all.sni.empty() && own.sni_of_endpoint) all.sni = endpoint.name;
+    if (config.auto_protocol && all.alpn.empty() && own.alpn.empty()) {
+      all.alpn = {"h2", "http/1.1"};
+    }
+    transport = context->NewClient(all, {.cells = stats + kClusterTls});
   }
   if (config.proxy_protocol == 0) return transport;
   return SayFirst(WriteProxyHeader(config.proxy_protocol, ends.source, ends.destination),

@@ -37,6 +37,10 @@ class Discovery {
   // Exactly these names of that type are wanted from now on.
   void SetNames(const std::string& type_url, const NamesBySource& wanted);
   void Start();
+  // A resource of ADS is held since before this process. Before Start().
+  void Restore(const std::string& type_url, const std::string& name, const std::string& version) {
+    if (ads_ != nullptr) ads_->Restore(type_url, name, version);
+  }
   bool has_ads() const { return ads_ != nullptr; }
 
  private:

@@ -38,6 +38,8 @@ void FileSource::Start() {
 }
 
 void FileSource::SetNames(const std::set<std::string>& names) {
+  if (names == names_) return;
+  names_ = names;
   stream_.SetNames(type_url_, names);
   if (watch_ != nullptr) read_.Arm(absl::ZeroDuration());
 }

@@ -29,6 +29,7 @@ class FileSource {
   const std::string path_;
   const std::string folder_;  // That is watched.
   const std::string type_url_;
+  std::set<std::string> names_;
   XdsStream stream_;
   Timer read_;
   std::unique_ptr<FileWatch> watch_;

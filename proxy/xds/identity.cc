@@ -38,8 +38,7 @@ IdentityClient::IdentityClient(EventLoop& loop, mesh::v1::WorkloadIdentity confi
 void IdentityClient::Ask() {
   answered_ = false;
   std::shared_ptr<Cluster> cluster = cluster_();
-  if (cluster == nullptr)
-    return OnEnd(absl::StrCat("cluster '", config_.ca_cluster(), "' is not configured"));
+  if (cluster == nullptr) return timer_.Arm(kClusterLook);
   auto made = MakeKeyAndRequest(spiffe_uri_);
   if (!made.ok()) return OnEnd(std::string(made.status().message()));
   key_pem_ = std::move(made->key_pem);

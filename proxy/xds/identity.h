@@ -21,6 +21,8 @@ class IdentityClient {
   void Start() { timer_.Arm(absl::ZeroDuration()); }
   uint64_t issued() const { return issued_; }
 
+  // Between looks for the CA's cluster while it is not in force yet.
+  static constexpr absl::Duration kClusterLook = absl::Milliseconds(50);
   static constexpr absl::Duration kRetryMin = absl::Milliseconds(500);
   static constexpr absl::Duration kRetryMax = absl::Seconds(30);
 

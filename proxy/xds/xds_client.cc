@@ -50,8 +50,11 @@ void XdsClient::Connect() {
   call_.reset();
   const XdsServer& server = options_.servers[server_];
   std::shared_ptr<Cluster> cluster = cluster_(server.cluster);
-  if (cluster == nullptr)
-    return OnEnd(absl::StrCat("cluster '", server.cluster, "' is not configured"));
+  if (cluster == nullptr) {  // Its names are still being looked up, or it is not configured.
+    last_error_ = absl::StrCat("cluster '", server.cluster, "' is not known yet");
+    server_ = (server_ + 1) % options_.servers.size();
+    return retry_.Arm(kClusterLook);
+  }
   std::vector<std::pair<std::string, std::string>> metadata = server.metadata;
   if (const std::string token = token_(); !token.empty())
     metadata.emplace_back("authorization", absl::StrCat("Bearer ", token));

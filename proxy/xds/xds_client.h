@@ -36,6 +36,9 @@ class XdsClient {
   void Start();
   void SubscribeAll(const std::string& type_url);
   void SetNames(const std::string& type_url, const std::set<std::string>& names);
+  void Restore(const std::string& type_url, const std::string& name, const std::string& version) {
+    stream_.Restore(type_url, name, version);
+  }
   bool connected() const { return connected_; }
   const std::string& last_error() const { return last_error_; }
   const XdsStream& stream() const { return stream_; }
@@ -43,6 +46,8 @@ class XdsClient {
   // Between rounds over all servers: doubles from the first to the last, with full jitter.
   static constexpr absl::Duration kBackoffMin = absl::Milliseconds(500);
   static constexpr absl::Duration kBackoffMax = absl::Seconds(30);
+  // Between looks for a cluster that is not in force yet.
+  static constexpr absl::Duration kClusterLook = absl::Milliseconds(50);
   // How long another server than the first is kept before the first is tried again.
   static constexpr absl::Duration kFallbackStay = absl::Seconds(60);
 

@@ -63,6 +63,11 @@ void XdsStream::SubscribeAll(const std::string& type_url) {
   AskFirst(type_url, type);
 }
 
+void XdsStream::Restore(const std::string& type_url, const std::string& name,
+                        const std::string& version) {
+  types_[type_url].versions[name] = variant_ == XdsVariant::kDelta ? version : "";
+}
+
 void XdsStream::SetNames(const std::string& type_url, const std::set<std::string>& names) {
   Type& type = types_[type_url];
   if (type.names == names) return;
@@ -169,7 +174,7 @@ absl::Status XdsStream::OnMessage(absl::string_view bytes, int64_t now_ns) {
   std::vector<discovery::Resource> wrapped(static_cast<size_t>(message.resources_size()));
   for (int i = 0; i < message.resources_size(); ++i) {
     const Any& any = message.resources(i);
-    Offered offered{.name = ResourceName(any), .version = {}, .body = &any};
+    Offered offered{.name = ResourceName(any), .version = response.version, .body = &any};
     if (any.type_url() == kWrapperUrl) {
       discovery::Resource& wrapper = wrapped[static_cast<size_t>(i)];
       any.UnpackTo(&wrapper);
@@ -201,10 +206,10 @@ std::string XdsStream::ApplyOne(Type& type, const std::string& url, const Offere
       applied = absl::InvalidArgumentError(
           absl::StrCat("the resource calls itself '", inner, "', not '", name, "'"));
     } else {
-      applied = events_.OnResource(url, name, *offered.body);
+      applied = events_.OnResource(url, name, offered.version, *offered.body);
     }
     if (!applied.ok()) return absl::StrCat(name, ": ", applied.message());
-    type.versions[name] = offered.version;
+    type.versions[name] = variant_ == XdsVariant::kDelta ? offered.version : "";
   } else if (!type.versions.contains(name)) {
     return "";  // A heartbeat of what is not held.
   }

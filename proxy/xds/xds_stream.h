@@ -33,6 +33,7 @@ class ResourceEvents {
   virtual ~ResourceEvents() = default;
   // Errors: InvalidArgument with the reason; the resource's last good version stays in force.
   virtual absl::Status OnResource(const std::string& type_url, const std::string& name,
+                                  const std::string& version,
                                   const google::protobuf::Any& resource) = 0;
   // The resource is gone: removed by the server, or its time to live has run out.
   enum class Gone : uint8_t { kRemoved, kExpired };
@@ -54,6 +55,8 @@ class XdsStream {
 
   // Asks for every resource of that type.
   void SubscribeAll(const std::string& type_url);
+  // The resource is held since before this process: the next stream says so.
+  void Restore(const std::string& type_url, const std::string& name, const std::string& version);
   // Asks for exactly these names of that type from now on.
   void SetNames(const std::string& type_url, const std::set<std::string>& names);
 

@@ -46,6 +46,7 @@ def end_in_order(process, seconds=20):
 
 class Proxy:
     """One pinnace-proxy on the given static resources."""
+    arguments = ()
 
     def __init__(self, listeners, clusters, concurrency=1):
         self.dir = tempfile.TemporaryDirectory(prefix="pinnace-test-")
@@ -58,7 +59,7 @@ class Proxy:
         self.log = open(os.path.join(self.dir.name, "log"), "w+")
         self.process = subprocess.Popen(
             [os.path.join(BIN, "pinnace-proxy"), "-c", path, "--ports-file", ports,
-             "--concurrency", str(concurrency)], stderr=self.log)
+             "--concurrency", str(concurrency), *self.arguments], stderr=self.log)
         try:
             wait_for(lambda: os.path.exists(ports) or self.process.poll() is not None)
             self.log.seek(0)
@@ -150,6 +151,7 @@ def request(port, path="/", method="GET", body=None, headers=None):
             pairs.append(("content-length", str(len(body))))
         for name, value in pairs:
             connection.putheader(name, value)
+        body = body.encode() if isinstance(body, str) else body
         connection.endheaders(body, encode_chunked=any(name.lower() == "transfer-encoding" for name, _ in pairs))
         answer = connection.getresponse()
         return answer.status, dict((k.lower(), v) for k, v in answer.getheaders()), answer.read()

@@ -185,5 +185,38 @@ class StaticProxy(unittest.TestCase):
         self.assertIn("clusters[0].health_checks", str(caught.exception))
 
 
+class LimitedProxy(Proxy):
+    def bootstrap(self, config):
+        return {**config, "overload_manager": {"resource_monitors": [{
+            "name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": {
+                "@type": TYPES + ".resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                "max_active_downstream_connections": 3}}]}}
+
+
+class Limit(unittest.TestCase):
+    def test_no_more_downstream_connections_than_all_workers_together_may_have(self):
+        origin = Origin()
+        self.addCleanup(origin.close)
+        proxy = LimitedProxy([http_listener("in", "up")], [cluster("up", origin.port)], concurrency=2)
+        self.addCleanup(proxy.close)
+        held = [socket.create_connection(("127.0.0.1", proxy.ports["in"])) for _ in range(3)]
+        for one in held:
+            one.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            self.assertIn(b"200", one.recv(65536))
+        with self.assertRaises(OSError):
+            request(proxy.ports["in"])
+        self.assertEqual(proxy.stat("server.downstream_global_cx_overflow"), 1)
+        held.pop().close()
+        wait_for(lambda: self.works(proxy))
+        for one in held:
+            one.close()
+
+    def works(self, proxy):
+        try:
+            return request(proxy.ports["in"])[0] == 200
+        except OSError:
+            return False
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -146,6 +146,13 @@ class Serving(TlsTest):
                         self.refused(port, version=version)
             self.assertIn("alert protocol version", s_client(port, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"))
 
+    def test_old_versions_are_spoken_only_where_they_are_asked_for_by_name(self):
+        port = self.serve(self.listener(downstream(certificate(self.server), params={
+            "tls_minimum_protocol_version": "TLSv1_1"}))).ports["in"]
+        old = ("-cipher", "ALL:@SECLEVEL=0")
+        self.assertIn("Protocol  : TLSv1.1", s_client(port, "-tls1_1", *old))
+        self.assertIn("alert protocol version", s_client(port, "-tls1", *old))
+
     def test_cipher_suites_and_curves_are_those_that_are_allowed(self):
         port = self.serve(self.listener(downstream(certificate(self.server), params={
             "cipher_suites": ["ECDHE-ECDSA-AES256-GCM-SHA384"], "ecdh_curves": ["P-256"]}))).ports["in"]
@@ -460,6 +467,48 @@ class Upstream(TlsTest):
             proxy = self.serve(http_listener("in", "up"), clusters=[up])
             self.assertEqual(request(proxy.ports["in"])[0], status)
             self.assertEqual(seen[0], name)
+
+    def test_auto_config_speaks_what_alpn_yields(self):
+        for offered, wanted in ((["http/1.1"], b"http/1.1"), ([], b"none")):
+            port, _ = self.origin_of(self.server, offered)
+            proxy = self.proxied(port, upstream(self.trust()), typed_extension_protocol_options={
+                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                    "@type": TYPES + ".upstreams.http.v3.HttpProtocolOptions", "auto_config": {}}})
+            answers = []
+            asking = [threading.Thread(target=lambda: answers.append(request(proxy.ports["in"])[2]))
+                      for _ in range(5)]
+            for thread in asking:
+                thread.start()
+            for thread in asking:
+                thread.join()
+            self.assertEqual(answers, [wanted] * 5)
+            self.assertGreaterEqual(proxy.stat("cluster.up.upstream_cx_http1_total"), 5)
+        # Two of our own proxies agree on HTTP/2.
+        inner = self.serve(http_listener("in", "up", **downstream(certificate(self.server), alpn=["h2", "http/1.1"])))
+        outer = self.proxied(inner.ports["in"], upstream(self.trust()), typed_extension_protocol_options={
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": TYPES + ".upstreams.http.v3.HttpProtocolOptions", "auto_config": {}}})
+        for _ in range(3):
+            self.assertEqual(request(outer.ports["in"], "/y")[2], b"/y")
+        self.assertEqual(outer.stat("cluster.up.upstream_cx_http2_total"), 1)
+
+    def test_auto_sni_takes_the_name_from_each_request(self):
+        port, seen = self.origin_of(self.server)
+        proxy = self.proxied(port, upstream(self.trust(), sni="fixed.test"), typed_extension_protocol_options={
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": TYPES + ".upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http_protocol_options": {}},
+                "upstream_http_protocol_options": {"auto_sni": True, "auto_san_validation": True,
+                                                   "override_auto_sni_header": "x-sni"}}})
+        ask = lambda **headers: request(proxy.ports["in"], headers=headers)[0]
+        self.assertEqual(ask(host="a.test:8080"), 200)
+        self.assertEqual(ask(host="x.wild.test"), 200)
+        self.assertEqual(ask(host="b.test"), 503)
+        self.assertEqual(ask(**{"host": "b.test", "x-sni": "a.test"}), 200)
+        self.assertEqual(ask(host="127.0.0.1:80"), 200)
+        self.assertEqual([name for name in seen if name != "b.test"],
+                         ["a.test", "x.wild.test", "a.test", "fixed.test"])
+        self.assertGreaterEqual(proxy.stat("cluster.up.ssl.fail_verify_san"), 1)
 
     def test_a_client_certificate_is_shown(self):
         port, _ = self.origin_of(self.server, client_ca=self.ca.path("ca.pem"))

@@ -13,6 +13,7 @@ if __name__ == "__main__" and "INSIDE" not in os.environ:
         sys.exit(77)
     os.execve(PYTHON, [PYTHON, "-B", os.path.abspath(__file__), "-v"], {**os.environ, "INSIDE": "1"})
 
+import ssl
 import unittest
 
 from scripted_xds import *
@@ -174,6 +175,92 @@ class Sotw(unittest.TestCase):
                 return True
         wait_for(refused)
 
+    def test_a_nack_names_every_field_that_is_not_obeyed(self):
+        self.serve_a()
+        odd = eds_cluster("odd", wait_for_warm_on_init=True, track_cluster_stats={"timeout_budgets": True})
+        nonce = self.stream.send(CLUSTER, [eds_cluster("a"), odd], version="2")
+        text = self.stream.answered("cds", nonce)
+        self.assertIn("odd", text)
+        self.assertIn("wait_for_warm_on_init", text)
+        self.assertIn("track_cluster_stats", text)
+
+    def test_a_listener_update_reaches_open_connections_and_drains_only_what_is_gone(self):
+        certs = tempfile.TemporaryDirectory()
+        self.addCleanup(certs.cleanup)
+        make_certs(certs.name, ["x"])
+        pair = {"certificate_chain": {"filename": os.path.join(certs.name, "x.pem")},
+                "private_key": {"filename": os.path.join(certs.name, "x.key")}}
+        secured = {"transport_socket": {"name": "tls", "typed_config": {
+            "@type": TYPES + ".transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {"tls_certificates": [pair]}}}}
+
+        def listener(body, *transports):
+            """Inline routes, one chain a transport."""
+            one = rds_listener("in", "r")
+            filters = one["filter_chains"][0]["filters"]
+            manager = filters[0]["typed_config"]
+            del manager["rds"]
+            manager["route_config"] = {"name": "inline", "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [
+                {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": body}}}]}]}
+            one["filter_chains"] = [
+                {"filters": filters, "filter_chain_match": {"transport_protocol": transport},
+                 **(secured if transport == "tls" else {})} for transport in transports]
+            return one
+        self.stream.send(CLUSTER)
+        self.stream.send(LISTENER, [listener("one", "raw_buffer", "tls")])
+        port = self.proxy.port("in")
+        context = ssl.create_default_context(cafile=os.path.join(certs.name, "ca.pem"))
+        context.check_hostname = False
+        plain = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        tls = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
+        self.addCleanup(plain.close)
+        self.addCleanup(tls.close)
+
+        def ask(connection):
+            connection.request("GET", "/")
+            answer = connection.getresponse()
+            return answer.read().decode(), answer.getheader("connection")
+        self.assertEqual([ask(plain)[0], ask(tls)[0]], ["one", "one"])
+        sockets = plain.sock, tls.sock
+        self.stream.send(LISTENER, [listener("two", "raw_buffer", "tls")], version="2")
+        wait_for(lambda: ask(plain)[0] == "two")
+        self.assertEqual(ask(tls)[0], "two")
+        self.assertEqual((plain.sock, tls.sock), sockets)
+        self.stream.send(LISTENER, [listener("three", "raw_buffer")], version="3")
+        wait_for(lambda: ask(plain)[0] == "three")
+        self.assertEqual(plain.sock, sockets[0])
+        # Nothing was under way on the other: it is closed.
+        sockets[1].settimeout(10)
+        self.assertEqual(sockets[1].recv(1), b"")
+
+    def test_counters_and_config_dump_tell_what_came(self):
+        self.serve_a()
+        self.stream.send(CLUSTER, [eds_cluster("a"), eds_cluster("bad", lb_policy="LEAST_REQUEST", least_request_lb_config={"choice_count": 1})], version="2")
+        nonce = self.stream.send(ROUTES, [routes("r", "a"), ], version="7")
+        self.assertEqual(self.stream.answered("rds", nonce), "")
+        stat = self.proxy.stat
+        for name, value in (("cluster_manager.cds.update_success", 1), ("cluster_manager.cds.update_rejected", 1),
+                            ("listener_manager.lds.update_success", 1), ("cluster_manager.active_clusters", 2),
+                            ("listener_manager.total_listeners_active", 1), ("control_plane.connected_state", 1),
+                            ("cluster.a.update_success", 1), ("cluster.a.membership_total", 1),
+                            ("http.in.rds.r.update_success", 2)):
+            self.assertEqual(stat(name), value, name)
+        dump = json.loads(self.proxy.admin("/config_dump?include_eds"))["configs"]
+        kinds = {one["@type"].rsplit(".", 1)[-1]: one for one in dump}
+        listener = kinds["ListenersConfigDump"]["dynamic_listeners"][0]
+        self.assertEqual((listener["name"], listener["active_state"]["version_info"]), ("in", "1"))
+        self.assertEqual(listener["active_state"]["listener"]["name"], "in")
+        self.assertEqual(kinds["RoutesConfigDump"]["dynamic_route_configs"][0]["version_info"], "7")
+        clusters = {one.get("cluster", {}).get("name"): one
+                    for kind in ("dynamic_active_clusters", "dynamic_warming_clusters")
+                    for one in kinds["ClustersConfigDump"].get(kind, [])}
+        self.assertEqual(clusters["a"]["client_status"], "ACKED")
+        self.assertIn("choice_count", clusters[None]["error_state"]["details"])
+        self.assertEqual(kinds["EndpointsConfigDump"]["dynamic_endpoint_configs"][0]["endpoint_config"]["cluster_name"],
+                         "a")
+        only = json.loads(self.proxy.admin("/config_dump?resource=dynamic_active_clusters"))["configs"]
+        self.assertEqual([one["cluster"]["name"] for one in only], ["a"])
+
     # What differs between the variants:
     def remove(self, url, name):
         self.stream.send(url, [], version="2")
@@ -229,9 +316,88 @@ class Fallback(unittest.TestCase):
             back = ScriptedXds(first_port)
             self.addCleanup(back.close)
             second.stream().send(CLUSTER, [])
-            wait_for(lambda: proxy.stat("server.control_plane.connected_state") == 1)
+            wait_for(lambda: proxy.stat("control_plane.connected_state") == 1)
             second.stream().end()
             back.stream().wait("cds")
+
+
+class Kept(unittest.TestCase):
+    """--state-dir: a restarted proxy serves while nobody is there to configure it."""
+
+    def setUp(self):
+        self.state = tempfile.TemporaryDirectory()
+        self.addCleanup(self.state.cleanup)
+        self.origin = NamedOrigin("a")
+        self.addCleanup(self.origin.close)
+
+    def start(self, variant, port):
+        proxy = by_ads(variant, [port], state=os.path.join(self.state.name, "state"))
+        self.addCleanup(proxy.close)
+        return proxy
+
+    def serves_again(self, variant):
+        """A proxy that has served, then one on its state without a server; the port of the server."""
+        certs = os.path.join(self.state.name, "certs")
+        os.mkdir(certs)
+        make_certs(certs, ["x"])
+        with open(os.path.join(certs, "x.pem")) as chain, open(os.path.join(certs, "x.key")) as key:
+            pair = {"certificate_chain": {"inline_string": chain.read()}, "private_key": {"inline_string": key.read()}}
+        secured = rds_listener("secured", "r", transport_socket={"name": "tls", "typed_config": {
+            "@type": TYPES + ".transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {"tls_certificates": [pair]}}})
+        with ScriptedClosing() as server:
+            proxy = self.start(variant, server.port)
+            stream = server.stream()
+            stream.send(CLUSTER, [eds_cluster("a")], version="c1")
+            stream.wait("eds")
+            stream.send(ENDPOINTS, [endpoints("a", self.origin.port)], version="e1")
+            stream.send(LISTENER, [rds_listener("in", "r"), secured], version="l1")
+            stream.wait("rds")
+            stream.send(ROUTES, [routes("r", "a")], version="r1")
+            wait_for(lambda: request(proxy.port("in"))[2] == b"a")
+            proxy.port("secured")
+            self.assertNotIn("PRIVATE KEY", proxy.admin("/config_dump"))
+            file = os.path.join(self.state.name, "state/last-good.xds")
+            wait_for(lambda: os.path.exists(file))
+            with open(file, "rb") as kept:
+                text = kept.read()
+            self.assertIn(b"envoy.config.cluster.v3.Cluster", text)
+            self.assertNotIn(b"PRIVATE KEY", text)
+            self.assertEqual(os.stat(file).st_mode & 0o777, 0o600)
+            self.assertEqual(os.stat(os.path.dirname(file)).st_mode & 0o777, 0o700)
+            proxy.process.kill()
+            proxy.process.wait()
+            port = server.port
+        again = self.start(variant, port)
+        self.assertEqual(request(again.port("in", 5))[2], b"a")
+        self.assertEqual(request(again.ports["admin"], "/ready")[0], 200)
+        return again, port
+
+    def test_delta(self):
+        proxy, port = self.serves_again("DELTA_GRPC")
+        with ScriptedClosing(port) as server:
+            stream = server.stream(seconds=40)
+            self.assertEqual(dict(stream.wait("cds").initial_resource_versions), {"a": "c1"})
+            self.assertEqual(dict(stream.wait("lds").initial_resource_versions), {"in": "l1"})
+            self.assertEqual(dict(stream.wait("rds").initial_resource_versions), {"r": "r1"})
+            stream.send(CLUSTER, removed=["a"])
+            wait_for(lambda: request(proxy.port("in"))[0] == 503)
+
+    def test_sotw(self):
+        proxy, port = self.serves_again("GRPC")
+        with ScriptedClosing(port) as server:
+            stream = server.stream(seconds=40)
+            self.assertEqual(stream.wait("cds").version_info, "")
+            stream.send(CLUSTER, [], version="c2")
+            wait_for(lambda: request(proxy.port("in"))[0] == 503)
+
+    def test_the_state_of_another_node_is_not_used(self):
+        self.serves_again("GRPC")
+        other = XdsProxy([1], {"ads_config": xds_source("GRPC", "xds-0"), "cds_config": ads(), "lds_config": ads()},
+                         state=os.path.join(self.state.name, "state"), node={"id": "another"})
+        self.addCleanup(other.close)
+        self.assertEqual(request(other.ports["admin"], "/ready")[0], 503)
+        self.assertNotIn("in::", other.admin("/listeners"))
 
 
 class ScriptedClosing(ScriptedXds):

@@ -26,7 +26,8 @@ def ads(timeout=None):
 class XdsProxy(Proxy):
     """One pinnace-proxy with a bootstrap of clusters that reach servers, and dynamic_resources."""
 
-    def __init__(self, ports, dynamic, clusters=(), concurrency=1, **more):
+    def __init__(self, ports, dynamic, clusters=(), concurrency=1, state=None, **more):
+        self.arguments = ("--state-dir", state) if state else ()
         names = [f"xds-{i}" for i in range(len(ports))]
         self.bootstrap_more = {"dynamic_resources": dynamic, "node": {"id": "proxy-1", "cluster": "test"}, **more}
         super().__init__([], [*clusters, *(cluster(name, port, typed_extension_protocol_options={

@@ -151,7 +151,7 @@ class ClientPeer final : public Peer {
   std::string wanted_;
 };
 
-struct Outcome {
+struct RunOutcome {
   uint64_t trace = 0;
   int served = 0;
   int failed = 0;
@@ -184,7 +184,7 @@ class Simulation {
     worker_.Adopt(snapshot);
   }
 
-  Outcome Run() {
+  RunOutcome Run() {
     auto origin = network_.Listen(worker_.loop(), *Address::Parse("10.0.0.3:80"), {}, [&](auto io) {
       origins_.push_back(std::make_unique<OriginPeer>(worker_.loop(), std::move(io), false));
     });
@@ -198,7 +198,7 @@ class Simulation {
       worker_.loop().RunOnce(absl::Seconds(1));
     }
     CHECK(Quiet());
-    Outcome outcome{.trace = world_.trace()};
+    RunOutcome outcome{.trace = world_.trace()};
     for (const auto& client : clients_) {
       outcome.served += client->served;
       outcome.failed += client->failed;
@@ -235,7 +235,7 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
 }  // namespace
 
 TEST_CASE("sim: without faults every request gets its own answer, however its bytes were cut") {
-  const Outcome outcome = Simulation(1, {}).Run();
+  const RunOutcome outcome = Simulation(1, {}).Run();
   CHECK(outcome.served == 10 * kRequestsEach);
   CHECK(outcome.failed == 0);
 }
@@ -248,7 +248,7 @@ TEST_CASE("sim: links break and connects are refused; no answer is another's, no
   for (uint64_t i = 0; i < count; ++i) {
     const uint64_t seed = only != 0 ? only : i + 1;
     INFO("replay with PINNACE_SIM_SEED=" << seed);
-    const Outcome outcome =
+    const RunOutcome outcome =
         Simulation(seed, {.reset_per_mille = 20, .refuse_per_mille = 100}).Run();
     served += outcome.served;
     failed += outcome.failed;

@@ -56,6 +56,32 @@ TEST_CASE("sniff: HTTP/1, the HTTP/2 preface and opaque bytes are told apart") {
   CHECK(opaque.alpn.empty());
 }
 
+TEST_CASE("chains: of several server names that fit the closest wins, wherever it stands") {
+  ListenerConfig config;
+  config.inspects_tls = true;
+  const auto of = [](const char* name, std::vector<std::string> names) {
+    return Chain(name, {.destination_port = 0,
+                        .server_names = std::move(names),
+                        .transport_protocol = "",
+                        .alpn = {}});
+  };
+  config.chains = {of("any", {}), of("wide", {"*.test"}), of("wider", {"*.b.test", "c.test"}),
+                   of("exact", {"a.b.test"})};
+  const auto chosen = [&](const char* name) {
+    Sniffed sniffed;
+    sniffed.tls = true;
+    sniffed.server_name = name;
+    return ChooseChain(config, 443, sniffed)->name;
+  };
+  CHECK(chosen("a.b.test") == "exact");
+  CHECK(chosen("x.b.test") == "wider");
+  CHECK(chosen("x.y.b.test") == "wider");
+  CHECK(chosen("b.test") == "wide");
+  CHECK(chosen("c.test") == "wider");
+  CHECK(chosen("test") == "any");
+  CHECK(chosen("") == "any");
+}
+
 TEST_CASE("chains: a STRICT port has no chain for plain bytes, a PERMISSIVE one has") {
   ListenerConfig config;
   config.inspects_tls = true;

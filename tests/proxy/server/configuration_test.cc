@@ -234,6 +234,20 @@ TEST_CASE("make before break: new routes wait for the cluster that they name, an
   CHECK(proxy.RouteTarget("r") == "nowhere");
 }
 
+TEST_CASE("make before break: routes that come again and again are not held back for longer") {
+  Proxy proxy;
+  proxy.Cluster("a");
+  proxy.Endpoints("a");
+  proxy.Routes("r", "a");
+  proxy.Listener("in", "r");
+  proxy.Pass();
+  for (int i = 0; i < 3; ++i) {
+    proxy.Routes("r", "nowhere");
+    proxy.Pass(Configuration::kMakeBeforeBreak / 2);
+  }
+  CHECK(proxy.RouteTarget("r") == "nowhere");
+}
+
 TEST_CASE("make before break: a removed cluster stays while routes name it, and not for ever") {
   Proxy proxy;
   proxy.Cluster("a");
@@ -305,9 +319,11 @@ TEST_CASE("accept: a bad version leaves the good one in force and says why") {
   proxy.Endpoints("a");
   proxy.Pass();
   const auto before = proxy.config.clusters().at("a")->config;
-  const auto bad = FromYaml<envoy::config::cluster::v3::Cluster>("{name: a, lb_policy: MAGLEV}");
+  const auto bad = FromYaml<envoy::config::cluster::v3::Cluster>(
+      "{name: a, lb_policy: LEAST_REQUEST, "
+      "least_request_lb_config: {choice_count: 1}}");
   const absl::Status refused = proxy.config.Accept(kClusterUrl, "a", bad);
-  CHECK_THAT(std::string(refused.message()), Catch::Contains("lb_policy"));
+  CHECK_THAT(std::string(refused.message()), Catch::Contains("choice_count"));
   proxy.Pass();
   CHECK(proxy.config.clusters().at("a")->config == before);
 }
@@ -322,6 +338,29 @@ TEST_CASE("accept: a cluster of the bootstrap is neither replaced nor removed by
   proxy.config.Remove(kClusterUrl, "xds", Configuration::Gone::kRemoved);
   proxy.Pass();
   CHECK(proxy.Has("xds"));
+}
+
+TEST_CASE("static: the cluster of a server asks it for signs of life unless it says how itself") {
+  Proxy proxy;
+  envoy::config::cluster::v3::Cluster fixed;
+  fixed.set_name("xds");
+  REQUIRE(proxy.config.AddStatic(fixed, true).ok());
+  fixed.set_name("own");
+  fixed.mutable_http2_protocol_options()
+      ->mutable_connection_keepalive()
+      ->mutable_timeout()
+      ->set_seconds(3);
+  REQUIRE(proxy.config.AddStatic(fixed, true).ok());
+  fixed.clear_http2_protocol_options();
+  fixed.set_name("other");
+  REQUIRE(proxy.config.AddStatic(fixed).ok());
+  proxy.Pass();
+  const auto timeout = [&](const char* name) {
+    return proxy.config.clusters().at(name)->config->codec.keepalive.timeout;
+  };
+  CHECK(timeout("xds") == Configuration::kServerPingAnswer);
+  CHECK(timeout("own") == absl::Seconds(3));
+  CHECK(timeout("other") == absl::ZeroDuration());
 }
 
 TEST_CASE("sources: each resource is asked of the source that its user names") {

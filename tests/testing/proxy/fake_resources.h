@@ -20,7 +20,7 @@ class FakeResources final : public ResourceEvents {
   std::map<std::string, std::string> held;  // Name -> serialized body.
   std::vector<std::string> removed, missing, errors;
 
-  absl::Status OnResource(const std::string&, const std::string& name,
+  absl::Status OnResource(const std::string&, const std::string& name, const std::string&,
                           const google::protobuf::Any& any) override {
     if (bad.contains(name)) return absl::InvalidArgumentError("is bad");
     held[name] = any.value();
